@@ -32,7 +32,7 @@ class ExecHandler(msgspec.Struct, frozen=True, tag="exec"):
 
 class HttpGetHandler(msgspec.Struct, frozen=True, kw_only=True, tag="httpGet"):
     port: int | str
-    """A number, or the name of one of the container's ports."""
+    """A number. A name only if no port of the container has it: an error when the handler is used."""
     path: str = "/"
     scheme: str = "HTTP"
     host: str | None = None
