@@ -1,0 +1,153 @@
+"""Stand-ins: host images that take the place of well-known images, so that their manifests run without a registry.
+
+Each says in one sentence what stands in for what; `--no-stand-ins` turns all of them off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pillion.containers.images.failure import ImageError, PullFailure
+from pillion.containers.images.hostimage import HostImage, host_config
+from pillion.containers.images.reference import Reference
+from pillion.plan.containerspec import ImageConfig, Mount
+
+_STREAMER = Path(__file__).with_name("logstreamer.py")
+_STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
+_BUNDLED_PROMETHEUS = Path(sys.prefix, "share/pillion/prometheus/usr/bin/prometheus")
+_NOBODY = 65534
+_PROMETHEUS_YML = b"""\
+global:
+  scrape_interval: 15s
+scrape_configs:
+- job_name: prometheus
+  static_configs:
+  - targets: ["localhost:9090"]
+"""
+_LAYER_ROOTS = (Path("/run"), Path("/dev/shm"))  # noqa: S108 - checked before use, see _open_layer
+
+
+def stand_in(asked: Reference) -> ImageConfig | None:
+    """The image that stands in for `asked`, if there is one. Raises ImageError when it needs a missing program."""
+    build = _STAND_INS.get(asked.repository)
+    if build is None:
+        return None
+    image, sentence = build()
+    return host_config(image, reference=str(asked), substitutes=f"{_familiar(asked)}: {sentence}")
+
+
+def _familiar(asked: Reference) -> str:
+    """As people write it: `prom/prometheus:latest`."""
+    return str(asked).removeprefix("docker.io/").removeprefix("library/")
+
+
+def _fluent_bit() -> tuple[HostImage, str]:
+    image = HostImage(
+        entrypoint=(_python(), "-I", "-S", _STREAMER_INSIDE),
+        mounts=(Mount(source=str(_STREAMER), destination=_STREAMER_INSIDE, read_only=True),),
+    )
+    return image, (
+        "pillion's log streamer stands in (every line of the files in the mounted log folder goes to stdout; "
+        "Fluent Bit's configuration is not read)"
+    )
+
+
+def _python() -> str:
+    """A Python that containers with any user may run: /usr/bin's, as ours may lie in somebody's home."""
+    system = Path("/usr/bin/python3")
+    return str(system) if os.access(system, os.X_OK) else sys.executable
+
+
+def _prometheus() -> tuple[HostImage, str]:
+    found = shutil.which("prometheus")
+    program = Path(found) if found else _BUNDLED_PROMETHEUS
+    if not program.exists():
+        raise ImageError(
+            PullFailure.PULL,
+            "the image prom/prometheus is run with this machine's own Prometheus, which is not installed: "
+            "run `apt-get install prometheus`, or `pillion image load FILE`, or name another source: "
+            "`pillion run … --image prom/prometheus=SOURCE`",
+        )
+    image = HostImage(
+        entrypoint=(str(program),),
+        command=("--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"),
+        working_dir="/prometheus",
+        user="nobody",
+        layers=(_prometheus_layer(),),
+    )
+    return image, f"this machine's {program} stands in"
+
+
+def _prometheus_layer() -> str:
+    """What the image has and the host has not: an own storage folder and a configuration."""
+    layer = _open_layer("prometheus-1")
+    _make_folder(layer / "prometheus", owner=_NOBODY)
+    _make_folder(layer / "etc")
+    _make_folder(layer / "etc/prometheus")
+    config = layer / "etc/prometheus/prometheus.yml"
+    if not config.exists():
+        temporary = config.with_name(f".{os.getpid()}")
+        temporary.write_bytes(_PROMETHEUS_YML)
+        temporary.rename(config)
+    return str(layer)
+
+
+def _open_layer(name: str) -> Path:
+    """A folder for a layer, outside the filesystem of `/`: overlay refuses lower folders that contain each other.
+
+    It holds a few hundred bytes, has no state, and is made again when it is missing.
+    """
+    root_device = Path("/").stat().st_dev
+    for root in _LAYER_ROOTS:
+        if not root.is_dir() or root.stat().st_dev == root_device:
+            continue
+        layers = root / "pillion-layers"
+        _make_folder(layers)
+        seen = layers.lstat()
+        # /dev/shm is everybody's: a folder that somebody else put there is not used.
+        if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022:
+            _make_folder(layers / name)
+            return layers / name
+    raise ImageError(
+        PullFailure.PULL,
+        f"cannot prepare the stand-in {name}: neither {' nor '.join(map(str, _LAYER_ROOTS))} is a filesystem of its own",
+    )
+
+
+def _make_folder(path: Path, *, owner: int = 0) -> None:
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o755)
+        path.chmod(0o755)  # whatever our umask is
+        os.chown(path, owner, owner)
+
+
+def _pause() -> tuple[HostImage, str]:
+    # As PID 1 only a signal with a handler ends the shell.
+    script = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait; done"
+    return HostImage(entrypoint=("/bin/sh", "-c", script)), "a sleeping shell stands in"
+
+
+def _plain(name: str, *command: str) -> Callable[[], tuple[HostImage, str]]:
+    def build() -> tuple[HostImage, str]:
+        return HostImage(command=command), f"this machine's own filesystem stands in (not {name}'s)"
+
+    return build
+
+
+_STAND_INS: dict[str, Callable[[], tuple[HostImage, str]]] = {
+    "docker.io/fluent/fluent-bit": _fluent_bit,
+    "cr.fluentbit.io/fluent/fluent-bit": _fluent_bit,
+    "docker.io/prom/prometheus": _prometheus,
+    "quay.io/prometheus/prometheus": _prometheus,
+    "registry.k8s.io/pause": _pause,
+    "docker.io/library/busybox": _plain("busybox", "sh"),
+    "docker.io/library/debian": _plain("debian", "bash"),
+    "docker.io/library/ubuntu": _plain("ubuntu", "bash"),
+    "docker.io/library/python": _plain("python", "python3"),
+}
