@@ -1,18 +1,24 @@
 """Kubernetes' own types, from lightkube-models: one class per kind, camelCase as on the wire, every field of 1.36.
 
-lightkube-models takes three names from `lightkube.core.schema`. Importing lightkube itself costs an HTTP client (190 ms
-and 20 MB here), so when nobody else has imported it, those three names are provided here, with the same meaning:
-models are `msgspec.Struct`s that omit their defaults. Import the models from here, never from lightkube directly.
+lightkube-models is written for lightkube, an HTTP client that costs 190 ms and 20 MB to import. All the models take
+from it is a base class and a decorator, so they are loaded here a second time, as `pillion.objects.schema`, on a base
+of our own: mutable `msgspec.Struct`s that omit their defaults. A lightkube in the same process, imported before or
+after, keeps its own models. Import the models from here, never from lightkube.
 """
 
 from __future__ import annotations
 
-import importlib.machinery
+import importlib
 import sys
 import types
-from typing import Any
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from pillion.errors import HostError
+
+_PACKAGE = "pillion.objects.schema"
 
 
 class DictMixin(msgspec.Struct, omit_defaults=True):
@@ -27,29 +33,24 @@ def _field(*, metadata: dict[str, str] | None = None, default: Any = msgspec.NOD
     return msgspec.field(default=default, name=(metadata or {}).get("json"))
 
 
-def _provide_schema() -> None:
-    """Let `import lightkube.models` work without running lightkube's own `__init__`."""
-    spec = importlib.machinery.PathFinder.find_spec("lightkube")
-    package = types.ModuleType("lightkube")
-    package.__path__ = list(spec.submodule_search_locations or []) if spec else []
-    core = types.ModuleType("lightkube.core")
-    core.__path__ = []
-    schema = types.ModuleType("lightkube.core.schema")
-    vars(schema).update(DictMixin=DictMixin, dataclass=_dataclass, field=_field)
-    provided = {"lightkube": package, "lightkube.core": core, "lightkube.core.schema": schema}
-    sys.modules.update(provided)
-    try:
-        import lightkube.models.core_v1
-        import lightkube.models.meta_v1  # noqa: F401
-    finally:
-        # A later `import lightkube` of the user's must find the real package; the models stay loaded.
-        for name in provided:
-            sys.modules.pop(name, None)
+def _load(module: str) -> types.ModuleType:
+    """One module of lightkube.models, under our name, without running anything of lightkube."""
+    if _PACKAGE not in sys.modules:
+        spec = PathFinder.find_spec("lightkube.models", [f"{entry or '.'}/lightkube" for entry in sys.path])
+        if spec is None or spec.submodule_search_locations is None:
+            raise HostError("cannot import the Kubernetes types: install lightkube-models")
+        package = types.ModuleType(_PACKAGE)
+        package.__path__ = list(spec.submodule_search_locations)
+        schema = types.ModuleType(f"{_PACKAGE}._schema")
+        vars(schema).update(DictMixin=DictMixin, dataclass=_dataclass, field=_field)
+        sys.modules.update({_PACKAGE: package, f"{_PACKAGE}._schema": schema})
+    return importlib.import_module(f"{_PACKAGE}.{module}")
 
 
-if "lightkube" not in sys.modules:
-    _provide_schema()
+if TYPE_CHECKING:
+    from lightkube.models import core_v1, meta_v1
+else:
+    core_v1 = _load("core_v1")
+    meta_v1 = _load("meta_v1")
 
-from lightkube.models import core_v1, meta_v1  # noqa: E402
-
-__all__ = ["core_v1", "meta_v1"]
+__all__ = ["DictMixin", "core_v1", "meta_v1"]

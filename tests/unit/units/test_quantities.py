@@ -70,7 +70,7 @@ def test_a_quantity_has_one_amount_and_one_canonical_spelling(
     ],
 )
 def test_what_is_no_quantity_is_refused_in_kubernetes_words(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(ValueError, match=r"^") as caught:
         parse_quantity(text)
     assert str(caught.value) == message
 
