@@ -1,1 +1,92 @@
-"""To be written."""
+"""The kubelet's lifecycle rules as one pure function: start order, restarts, backoff, probes, hooks, termination.
+
+It does not wait, look at a clock, or know how a container is run. `decide` is called again and again by the node
+with what the runtime shows and what has finished since, and answers with what to do.
+"""
+
+from pillion.lifecycle.actions import (
+    Action,
+    CreateSandbox,
+    EventNote,
+    KillContainer,
+    MountVolumes,
+    RemoveContainer,
+    RunHook,
+    RunProbe,
+    StartContainer,
+    StopContainer,
+    StopSandbox,
+    TearDown,
+)
+from pillion.lifecycle.decision import Decision, decide
+from pillion.lifecycle.observation import (
+    ContainerSeen,
+    ContainerStarted,
+    ContainerStartFailed,
+    Deletion,
+    Eviction,
+    Hook,
+    HookFinished,
+    Note,
+    Observation,
+    Outcome,
+    ProbeAnswered,
+    ProbeKind,
+    ProbeOutcome,
+    ReferencesChanged,
+    RuntimeState,
+    SandboxCreated,
+    SandboxFailed,
+    SandboxSeen,
+    SandboxStopped,
+    TornDown,
+    VolumesFailed,
+    VolumesMounted,
+)
+from pillion.lifecycle.record import PodRecord, Running, Stage, Terminated, Waiting
+from pillion.lifecycle.states import ContainerView
+
+__all__ = [
+    "Action",
+    "ContainerSeen",
+    "ContainerStartFailed",
+    "ContainerStarted",
+    "ContainerView",
+    "CreateSandbox",
+    "Decision",
+    "Deletion",
+    "EventNote",
+    "Eviction",
+    "Hook",
+    "HookFinished",
+    "KillContainer",
+    "MountVolumes",
+    "Note",
+    "Observation",
+    "Outcome",
+    "PodRecord",
+    "ProbeAnswered",
+    "ProbeKind",
+    "ProbeOutcome",
+    "ReferencesChanged",
+    "RemoveContainer",
+    "RunHook",
+    "RunProbe",
+    "Running",
+    "RuntimeState",
+    "SandboxCreated",
+    "SandboxFailed",
+    "SandboxSeen",
+    "SandboxStopped",
+    "Stage",
+    "StartContainer",
+    "StopContainer",
+    "StopSandbox",
+    "TearDown",
+    "Terminated",
+    "TornDown",
+    "VolumesFailed",
+    "VolumesMounted",
+    "Waiting",
+    "decide",
+]

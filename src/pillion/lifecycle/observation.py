@@ -140,6 +140,12 @@ class ProbeAnswered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A success with a warning (a redirect to another host): event ProbeWarning."""
 
 
+class ReferencesChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A ConfigMap, Secret or image the pod waits for may be there now: try again at once."""
+
+    at: Instant
+
+
 class TornDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Volumes unmounted, sandboxes and cgroups gone."""
 
@@ -156,12 +162,16 @@ Outcome = (
     | ContainerStartFailed
     | HookFinished
     | ProbeAnswered
+    | ReferencesChanged
     | TornDown
 )
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
-    """The pod is to go away: API deletion, or Ctrl-C. `grace_seconds` may only shrink (section 3.2)."""
+    """The pod is to go away: API deletion, or Ctrl-C. `grace_seconds` may only shrink.
+
+    Zero never reaches a kubelet (it uses 1 at least); here it means "at once": SIGKILL, no hooks, no order.
+    """
 
     grace_seconds: int
     requested_at: Instant

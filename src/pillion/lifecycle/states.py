@@ -1,0 +1,234 @@
+"""Container states and the pod's phase (kubelet_pods.go: convertToAPIContainerStatuses, getPhase).
+
+The rules that decide use them, and `status.describe` writes them down: one derivation, two readers.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pillion.lifecycle import probes, restart
+from pillion.lifecycle.observation import ContainerSeen, RuntimeState
+from pillion.lifecycle.record import ContainerState, Running, StartStage, Terminated, Waiting
+from pillion.lifecycle.turn import Turn
+from pillion.plan.podplan import ContainerPlan, RestartPolicy, Role
+from pillion.units import Instant
+
+CREATING = "ContainerCreating"
+INITIALIZING = "PodInitializing"
+UNKNOWN_STATUS = "ContainerStatusUnknown"
+VANISHED = "The container could not be located when the pod was deleted.  The container used to be Running"
+RESTARTING_ALL = "RestartingAllContainers"
+REMOVED_MESSAGE = "The container is removed because RestartAllContainers in place"
+TERMINAL = ("Succeeded", "Failed")
+
+
+class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container's status says."""
+
+    plan: ContainerPlan
+    state: ContainerState
+    last: Terminated | None = None
+    restart_count: int = 0
+    started: bool = False
+    ready: bool = False
+    id: str = ""
+    image: str = ""
+    image_id: str = ""
+
+
+def terminated(instance: ContainerSeen) -> Terminated:
+    return Terminated(
+        exit_code=instance.exit_code if instance.exit_code is not None else 137,
+        reason=instance.reason,
+        message=instance.message,
+        started_at=instance.started_at,
+        finished_at=instance.finished_at,
+        id=instance.id,
+    )
+
+
+def view_all(turn: Turn) -> dict[str, ContainerView]:
+    """The view of every container, by name."""
+    instances: dict[str, list[ContainerSeen]] = {}
+    starting = turn.record.sync.starting if turn.record.sync is not None else None
+    for instance in turn.seen.containers:
+        if (
+            starting is not None
+            and instance.name == starting.name
+            and instance.attempt == starting.attempt
+            and starting.stage is not StartStage.UNDOING
+        ):
+            continue  # the kubelet does not look again before the start, postStart included, is over
+        known = instances.setdefault(instance.name, [])
+        if len(known) < 2:
+            known.append(instance)
+    default = Waiting(reason=INITIALIZING if turn.plan.inits else CREATING)
+    return {c.name: _view(turn, c, instances.get(c.name, []), default) for c in turn.plan.containers}
+
+
+def _view(
+    turn: Turn, container: ContainerPlan, instances: list[ContainerSeen], default: Waiting
+) -> ContainerView:
+    record = turn.container(container.name)
+    if not instances:
+        return _view_without_instance(turn, container, default)
+    newest = instances[0]
+    last = terminated(instances[1]) if len(instances) > 1 else record.last
+    if last is not None and last.id == newest.id:
+        last = None
+    state: ContainerState
+    match newest.state:
+        case RuntimeState.RUNNING:
+            state = Running(started_at=newest.started_at or newest.created_at)
+        case RuntimeState.CREATED:
+            state = Waiting(reason="")
+        case RuntimeState.EXITED:
+            state = terminated(newest)
+        case RuntimeState.UNKNOWN:
+            state = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=VANISHED, id=newest.id)
+    error = record.start_error
+    if (
+        error is not None
+        and not isinstance(state, Running)
+        and container.role is not Role.EPHEMERAL
+        and restart.should_start(container, turn.plan, newest, deleting=turn.deleting)
+        and not (
+            container.role is Role.INIT and newest.state is RuntimeState.EXITED and newest.exit_code == 0
+        )
+    ):
+        if isinstance(state, Terminated):
+            last = state
+        state = Waiting(reason=error.reason, message=error.message)
+    started = probes.has_started(container, turn.probes, newest)
+    if container.role is Role.INIT:
+        ready = isinstance(state, Terminated) and state.exit_code == 0
+    else:
+        ready = probes.is_ready(container, turn.probes, newest)
+    return ContainerView(
+        plan=container,
+        state=state,
+        last=last,
+        restart_count=newest.attempt,
+        started=started,
+        ready=ready,
+        id=newest.id,
+        image=newest.image,
+        image_id=newest.image_id,
+    )
+
+
+def _view_without_instance(turn: Turn, container: ContainerPlan, default: Waiting) -> ContainerView:
+    record = turn.container(container.name)
+    state: ContainerState = default
+    last = record.last
+    restart_count = max(0, record.attempts - 1)
+    started = ready = False
+    if turn.record.restarting_all and record.attempts:
+        state = Waiting(reason=RESTARTING_ALL)
+    elif (
+        container.role is Role.INIT
+        and record.attempts
+        and any(turn.newest.get(main.name) is not None for main in turn.plan.mains)
+    ):
+        # A plain init's record is gone, but a main was created: it must have completed.
+        state = Terminated(
+            exit_code=0,
+            reason="Completed",
+            message="Unable to get init container status from container runtime and pod has been initialized",
+        )
+        ready = True
+    elif record.was_running:
+        last = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=VANISHED)
+        if not turn.deleting:
+            restart_count += 1
+    if record.start_error is not None and not turn.deleting:
+        state = Waiting(reason=record.start_error.reason, message=record.start_error.message)
+    return ContainerView(
+        plan=container, state=state, last=last, restart_count=restart_count, started=started, ready=ready
+    )
+
+
+class _Tally(msgspec.Struct):
+    """The counters of getPhase."""
+
+    pending_inits: int = 0
+    failed_inits: int = 0
+    pending_sidecars: int = 0
+    waiting: int = 0
+    running: int = 0
+    stopped: int = 0
+    succeeded: int = 0
+    restartable: int = 0
+
+
+def phase_of(turn: Turn, views: dict[str, ContainerView], *, is_over: bool) -> str:
+    """The pod's phase (getPhase); the first match decides. `is_over`: the pod was stopped, nothing will be started."""
+    tally = _Tally()
+    for container in turn.plan.inits:
+        if container.role is Role.SIDECAR:
+            _count_sidecar(tally, views[container.name])
+        else:
+            _count_init(tally, views[container.name], turn.plan.restart_policy)
+    for main in turn.plan.mains:
+        _count_main(tally, views[main.name], turn.plan.restart_policy)
+    if tally.failed_inits:
+        return "Failed"
+    if tally.pending_inits or (tally.pending_sidecars and not _any_main_in_sandbox(turn)) or tally.waiting:
+        return "Pending"
+    if tally.running:
+        return "Running"
+    if not tally.stopped:
+        return "Pending"
+    if tally.restartable and not is_over:
+        return "Running"
+    return "Succeeded" if tally.succeeded == tally.stopped else "Failed"
+
+
+def _count_sidecar(tally: _Tally, view: ContainerView) -> None:
+    """A sidecar that ended, or will be restarted, says nothing about the phase."""
+    if isinstance(view.state, Running):
+        tally.running += 1
+        tally.pending_sidecars += not view.started
+    elif isinstance(view.state, Waiting) and view.last is None:
+        tally.pending_sidecars += 1
+        tally.waiting += 1
+
+
+def _count_init(tally: _Tally, view: ContainerView, policy: RestartPolicy) -> None:
+    if isinstance(view.state, Running):
+        tally.pending_inits += 1
+        return
+    ended = view.state if isinstance(view.state, Terminated) else view.last
+    if ended is None:
+        tally.pending_inits += 1
+    elif ended.exit_code != 0 and not restart.restarts_after(view.plan, policy, ended.exit_code):
+        tally.failed_inits += 1
+
+
+def _count_main(tally: _Tally, view: ContainerView, policy: RestartPolicy) -> None:
+    if isinstance(view.state, Running):
+        tally.running += 1
+        return
+    ended = view.last
+    if isinstance(view.state, Terminated):
+        ended = view.state
+        tally.succeeded += ended.exit_code == 0
+    if ended is None:
+        tally.waiting += 1
+        return
+    tally.stopped += 1
+    tally.restartable += restart.restarts_after(view.plan, policy, ended.exit_code)
+
+
+def _any_main_in_sandbox(turn: Turn) -> bool:
+    """HasAnyActiveRegularContainerStarted: a main has an instance in the newest sandbox."""
+    sandbox = turn.seen.sandboxes[0].attempt if turn.seen.sandboxes else None
+    return any(
+        (instance := turn.newest.get(main.name)) is not None and instance.sandbox_attempt == sandbox
+        for main in turn.plan.mains
+    )
+
+
+def start_time(view: ContainerView) -> Instant | None:
+    return view.state.started_at if isinstance(view.state, Running) else None
