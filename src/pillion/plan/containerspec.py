@@ -24,6 +24,10 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     destination: str
+    volume: str = ""
+    """The volume it belongs to, for messages; "" for the files the kubelet provides."""
+    sub_path: str | None = None
+    """Mount this path below `source` instead: the volumes driver makes and opens it without leaving the volume."""
     read_only: bool = False
     recursive_read_only: bool = False
     propagation: Propagation = Propagation.PRIVATE
