@@ -5,6 +5,7 @@
     DIR/images/                                 blobs, unpacked layers, references
     DIR/pods/UID/                               pod.json, record.json, etc-hosts, resolv.conf, hostname
     DIR/pods/UID/volumes/NAME                   one folder (or mount) per volume
+    DIR/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX  what a subPath leads to, bind-mounted
     DIR/pods/UID/termination/CONTAINER/ATTEMPT  the file behind terminationMessagePath
     DIR/sandboxes/UID-ATTEMPT/                  namespaces pinned to files (net, ipc, uts, pid)
     DIR/containers/ID/                          OCI bundle, conmon's files, what we know about the container
@@ -63,6 +64,9 @@ class StateDir(NamedTuple):
 
     def volume(self, uid: str, name: str) -> PurePosixPath:
         return self.pods / uid / "volumes" / name
+
+    def sub_paths(self, uid: str) -> PurePosixPath:
+        return self.pods / uid / "volume-subpaths"
 
     def termination_message(self, uid: str, container: str, attempt: int) -> PurePosixPath:
         return self.pods / uid / "termination" / container / str(attempt)

@@ -1,0 +1,216 @@
+"""What a configMap, secret, downwardAPI or projected volume holds: objects in, files or the kubelet's no out.
+
+Pure. Sources, under pkg/volume: configmap and secret (MakePayload), downwardapi (CollectData), projected
+(collectData), util/atomic_writer.go (validatePath).
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from pillion.objects.models import core_v1
+from pillion.plan.downward import resource_value
+from pillion.plan.facts import Allocatable
+from pillion.plan.pods import container_named, identity_of
+from pillion.plan.references import ConfigError, Configs, secret_data
+from pillion.volumes.failure import VolumeError
+from pillion.volumes.fieldpath import field_text
+
+_MAX_NAME = 255
+_MAX_PATH = 4096
+
+
+class File(NamedTuple):
+    content: bytes
+    mode: int
+
+
+Payload = dict[str, File]
+"""Files by their path relative to the volume's root."""
+
+
+class _Reader(NamedTuple):
+    """What all sources of one pod's volumes read from."""
+
+    pod: core_v1.Pod
+    namespace: str
+    configs: Configs
+    allocatable: Allocatable
+
+
+def holds_payload(volume: core_v1.Volume) -> bool:
+    """Is this a volume whose files follow objects, so that it is refreshed and read-only to containers?"""
+    return bool(volume.configMap or volume.secret or volume.downwardAPI or volume.projected)
+
+
+def build_payload(
+    pod: core_v1.Pod, volume: core_v1.Volume, configs: Configs, allocatable: Allocatable
+) -> Payload:
+    """The files of `volume` as the objects are now. Raises VolumeError with the kubelet's message."""
+    reader = _Reader(pod, identity_of(pod).namespace, configs, allocatable)
+    if (maps := volume.configMap) is not None:
+        payload = _config_map(reader, maps.name, maps.items, maps.defaultMode, optional=maps.optional)
+    elif (source := volume.secret) is not None:
+        payload = _secret(
+            reader, source.secretName, source.items, source.defaultMode, optional=source.optional
+        )
+    elif (downward := volume.downwardAPI) is not None:
+        payload = _downward(reader, downward.items, downward.defaultMode)
+    elif (projected := volume.projected) is not None:
+        payload = _projected(reader, projected)
+    else:
+        raise VolumeError(f'volume "{volume.name}" holds no objects')
+    return {clean_path(path): file for path, file in payload.items()}
+
+
+def clean_path(path: str) -> str:
+    """The path without `//` and `.` parts. Raises VolumeError if it is absolute, leads up, or is too long."""
+    if not path:
+        raise VolumeError('invalid path: must not be empty: ""')
+    if path.startswith("/"):
+        raise VolumeError(f"invalid path: must be relative path: {path}")
+    if len(path.encode()) > _MAX_PATH:
+        raise VolumeError(f"invalid path: must be less than or equal to {_MAX_PATH} characters")
+    parts = path.split("/")
+    if ".." in parts:
+        raise VolumeError(f"invalid path: must not contain '..': {path}")
+    if any(len(part.encode()) > _MAX_NAME for part in parts):
+        raise VolumeError(f"invalid path: filenames must be less than or equal to {_MAX_NAME} characters")
+    clean = str(PurePosixPath(path))
+    # Also after cleaning: `./..data` would replace the writer's own link.
+    if clean.startswith(".."):
+        raise VolumeError(f"invalid path: must not start with '..': {path}")
+    return clean
+
+
+def _config_map(
+    reader: _Reader,
+    name: str | None,
+    items: Sequence[core_v1.KeyToPath] | None,
+    default_mode: int | None,
+    *,
+    optional: bool | None,
+) -> Payload:
+    found = reader.configs.config_map(reader.namespace, name or "")
+    if found is None:
+        if not optional:
+            raise VolumeError(f'configmap "{name}" not found')
+        found = core_v1.ConfigMap()
+    # Not base64 cannot be: the codec has read it before.
+    values = {key: base64.b64decode(text) for key, text in (found.binaryData or {}).items()}
+    values |= {key: text.encode() for key, text in (found.data or {}).items()}
+    complaint = "configmap references non-existent config key"
+    return _select(values, items, default_mode, complaint, optional=optional)
+
+
+def _secret(
+    reader: _Reader,
+    name: str | None,
+    items: Sequence[core_v1.KeyToPath] | None,
+    default_mode: int | None,
+    *,
+    optional: bool | None,
+) -> Payload:
+    found = reader.configs.secret(reader.namespace, name or "")
+    if found is None:
+        if not optional:
+            raise VolumeError(f'secret "{name}" not found')
+        found = core_v1.Secret()
+    try:
+        values = secret_data(found)
+    except ConfigError as error:
+        raise VolumeError(str(error)) from error
+    return _select(values, items, default_mode, "references non-existent secret key", optional=optional)
+
+
+def _select(
+    values: Mapping[str, bytes],
+    items: Sequence[core_v1.KeyToPath] | None,
+    default_mode: int | None,
+    complaint: str,
+    *,
+    optional: bool | None,
+) -> Payload:
+    mode = _required(default_mode)
+    if not items:
+        return {key: File(content, mode) for key, content in values.items()}
+    payload: Payload = {}
+    for item in items:
+        if item.key in values:
+            payload[item.path] = File(values[item.key], mode if item.mode is None else item.mode)
+        elif not optional:
+            raise VolumeError(f"{complaint}: {item.key}")
+    return payload
+
+
+def _required(default_mode: int | None) -> int:
+    """Defaulting has put 0644 here; the kubelet refuses to guess, and so do we."""
+    if default_mode is None:
+        raise VolumeError("no defaultMode used, not even the default value for it")
+    return default_mode
+
+
+def _downward(
+    reader: _Reader, items: Sequence[core_v1.DownwardAPIVolumeFile] | None, default_mode: int | None
+) -> Payload:
+    mode = _required(default_mode)
+    payload: Payload = {}
+    problems: list[str] = []
+    for item in items or ():
+        text = ""
+        try:
+            if item.fieldRef is not None:
+                text = field_text(reader.pod, item.fieldRef.fieldPath)
+            elif item.resourceFieldRef is not None:
+                text = _resource(reader, item.resourceFieldRef)
+        except VolumeError as error:
+            problems.append(str(error))
+        payload[item.path] = File(text.encode(), mode if item.mode is None else item.mode)
+    _raise_all(problems)
+    return payload
+
+
+def _resource(reader: _Reader, selector: core_v1.ResourceFieldSelector) -> str:
+    container = container_named(reader.pod, selector.containerName or "")
+    if container is None:
+        raise VolumeError(f"container {selector.containerName} not found")
+    try:
+        return resource_value(reader.pod, container, selector, reader.allocatable)
+    except ConfigError as error:
+        raise VolumeError(str(error)) from error
+
+
+def _projected(reader: _Reader, projected: core_v1.ProjectedVolumeSource) -> Payload:
+    mode = _required(projected.defaultMode)
+    payload: Payload = {}
+    problems: list[str] = []
+    for source in projected.sources or ():
+        try:
+            payload |= _projection(reader, source, mode)
+        except VolumeError as error:
+            problems.append(str(error))
+    _raise_all(problems)
+    return payload
+
+
+def _projection(reader: _Reader, source: core_v1.VolumeProjection, mode: int) -> Payload:
+    if (secret := source.secret) is not None:
+        return _secret(reader, secret.name, secret.items, mode, optional=secret.optional)
+    if (config_map := source.configMap) is not None:
+        return _config_map(reader, config_map.name, config_map.items, mode, optional=config_map.optional)
+    if source.downwardAPI is not None:
+        return _downward(reader, source.downwardAPI.items, mode)
+    for kind in ("serviceAccountToken", "clusterTrustBundle", "podCertificate"):
+        if getattr(source, kind) is not None:
+            raise VolumeError(f"{kind} sources of projected volumes are not supported by pillion yet")
+    return {}
+
+
+def _raise_all(problems: Sequence[str]) -> None:
+    """All problems at once, each once (apimachinery errors.NewAggregate)."""
+    distinct = list(dict.fromkeys(problems))
+    if len(distinct) == 1:
+        raise VolumeError(distinct[0])
+    if distinct:
+        raise VolumeError(f"[{', '.join(distinct)}]")
