@@ -1,9 +1,9 @@
-"""Kubernetes' own types, from lightkube-models: one class per kind, camelCase as on the wire, every field of 1.36.
+"""Kubernetes' own types, from lightkube-models: one class per kind, camelCase as on the wire, all of 1.36.
 
-lightkube-models is written for lightkube, an HTTP client that costs 190 ms and 20 MB to import. All the models take
-from it is a base class and a decorator, so they are loaded here a second time, as `pillion.objects.schema`, on a base
-of our own: mutable `msgspec.Struct`s that omit their defaults. A lightkube in the same process, imported before or
-after, keeps its own models. Import the models from here, never from lightkube.
+lightkube-models is written for lightkube, an HTTP client that costs 190 ms and 20 MB to import. All the models
+take from it is a base class and a decorator, so they are loaded here under another name, `pillion.objects.schema`,
+on a base of our own: mutable `msgspec.Struct`s that omit their defaults. A lightkube in the same process, imported
+before or after, keeps its own models. Import the models from here, never from lightkube.
 """
 
 from __future__ import annotations
