@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_however_the_bytes_are_cut_the_entries_are_the_same(written: list[Entry]
     log = b"".join(map(encode_entry, written))
     edges = [0, *sorted(min(cut, len(log)) for cut in cuts), len(log)]
     decoder = Decoder()
-    read = [entry for a, b in zip(edges, edges[1:], strict=False) for entry in decoder.feed(log[a:b])]
+    read = [entry for a, b in itertools.pairwise(edges) for entry in decoder.feed(log[a:b])]
     assert read == written
     assert decoder.malformed == 0
 
