@@ -1,1 +1,23 @@
-"""To be written."""
+"""The pod network: addresses, links and host ports. It does not know pods beyond their UID, nor name services."""
+
+from pillion.network.bridge import BridgeNetwork
+from pillion.network.leases import LeaseBook, bridge_name, open_book
+from pillion.network.protocol import (
+    AddressesExhaustedError,
+    HostPortInUseError,
+    Network,
+    NetworkError,
+    NoFreeSubnetError,
+)
+
+__all__ = [
+    "AddressesExhaustedError",
+    "BridgeNetwork",
+    "HostPortInUseError",
+    "LeaseBook",
+    "Network",
+    "NetworkError",
+    "NoFreeSubnetError",
+    "bridge_name",
+    "open_book",
+]

@@ -1,7 +1,7 @@
 """Forgetting UDP flows whose translation has changed (linux/netfilter/nfnetlink_conntrack.h).
 
-NAT rules see only the first packet of a flow, and a UDP flow lasts as long as somebody keeps sending. An agent that sends
-to a statsd sidecar's host port would go on sending to the address of the pod before.
+NAT rules see only the first packet of a flow, and a UDP flow lasts as long as somebody keeps sending. An agent that
+sends to a statsd sidecar's host port would go on sending to the address of the pod before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pillion.network.netlink import NESTED, Message, NetlinkSocket, attribute, decode_attributes
 
+_NETLINK_NETFILTER = 12
 _GET, _DELETE = 0x101, 0x102
 _TUPLE_ORIGINAL, _TUPLE_REPLY, _ZONE = 1, 2, 18
 _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
@@ -43,7 +44,7 @@ def forget_flows_to_port(port: int) -> None:
 
 
 def _forget(is_stale: Callable[[_Flow], bool]) -> None:
-    netlink = NetlinkSocket(socket.NETLINK_NETFILTER)
+    netlink = NetlinkSocket(_NETLINK_NETFILTER)
     try:
         stale = [flow for flow in _udp_flows(netlink) if is_stale(flow)]
         for flow in stale:

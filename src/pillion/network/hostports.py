@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-from pillion.network.protocol import HostPortTaken, NetworkError
+from pillion.network.protocol import HostPortInUseError, NetworkError
 from pillion.plan.containerspec import HostPort
 
 _SOCKET_TYPES = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
@@ -31,10 +31,10 @@ class PortHold:
         self._sockets: dict[HostPort, socket.socket] = {}
 
     def bind(self, ports: Iterable[HostPort]) -> None:
-        """Take the ports, all or none. Raises HostPortTaken, NetworkError.
+        """Take the ports, all or none. Raises HostPortInUseError, NetworkError.
 
-        A TCP port is bound, but nobody can connect to it before `listen`: until the rules are in place a client is refused
-        instead of waiting for an answer that never comes.
+        A TCP port is bound, but nobody can connect to it before `listen`: until the rules are in place a client is
+        refused instead of waiting for an answer that never comes.
         """
         taken: dict[HostPort, socket.socket] = {}
         try:
@@ -47,7 +47,7 @@ class PortHold:
         self._sockets |= taken
 
     def listen(self) -> None:
-        """From now on no other program can listen there. Raises HostPortTaken when one was quicker."""
+        """From now on no other program can listen there. Raises HostPortInUseError when one was quicker."""
         for port, held in self._sockets.items():
             if port.protocol == "TCP":
                 try:
@@ -84,7 +84,7 @@ def _bind(port: HostPort) -> socket.socket:
 
 def _refusal(port: HostPort, error: OSError) -> NetworkError:
     if error.errno == errno.EADDRINUSE:
-        return HostPortTaken(port, find_holder(port))
+        return HostPortInUseError(port, find_holder(port))
     address = f"{port.protocol.lower()}4 {port.host_ip}:{port.host_port}"
     cause = os.strerror(error.errno or 0).lower()
     return NetworkError(f"cannot open hostport {port.host_port}: listen {address}: bind: {cause}")
@@ -104,7 +104,7 @@ def find_holder(port: HostPort) -> str | None:
         if not process.name.isdigit():
             continue
         try:
-            if any(os.readlink(fd) in inodes for fd in process.joinpath("fd").iterdir()):
+            if any(str(fd.readlink()) in inodes for fd in process.joinpath("fd").iterdir()):
                 return f"{process.joinpath('comm').read_text().strip()}, pid {process.name}"
         except OSError:
             continue  # it ended, or a descriptor was closed, while we looked

@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from pillion.network.protocol import AddressesExhausted, HostPortTaken, NoFreeSubnet
+from pillion.network.protocol import AddressesExhaustedError, HostPortInUseError, NoFreeSubnetError
 from pillion.plan.containerspec import HostPort
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a hostPort without hostIP means
@@ -57,7 +57,7 @@ class LeaseBook(msgspec.Struct, frozen=True, kw_only=True):
         return next((lease for lease in self.leases if lease.pod_uid == pod_uid), None)
 
     def with_lease(self, pod_uid: str, attempt: int) -> tuple[Self, Lease]:
-        """Give the pod's sandbox an address. The pod must not hold one. Raises AddressesExhausted."""
+        """Give the pod's sandbox an address. The pod must not hold one. Raises AddressesExhaustedError."""
         ip = str(self._next_ip())
         lease = Lease(pod_uid=pod_uid, attempt=attempt, ip=ip, veth=veth_name(self.bridge, pod_uid, attempt))
         return msgspec.structs.replace(self, last_ip=ip, leases=(*self.leases, lease)), lease
@@ -67,21 +67,22 @@ class LeaseBook(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, leases=kept)
 
     def with_ports(self, pod_uid: str, ports: Iterable[HostPort]) -> Self:
-        """Add host ports to the pod's lease; those it has already are kept once. Raises HostPortTaken."""
+        """Add host ports to the pod's lease; those it has already are kept once. Raises HostPortInUseError."""
         held = [(lease.pod_uid, port) for lease in self.leases for port in lease.ports]
         for port in ports:
             if (pod_uid, port) in held:
                 continue
             holder = next((uid for uid, other in held if overlap(other, port)), None)
             if holder is not None:
-                raise HostPortTaken(port, f"pod {holder}")
+                raise HostPortInUseError(port, f"pod {holder}")
             held.append((pod_uid, port))
         return self.with_only_ports(pod_uid, tuple(port for uid, port in held if uid == pod_uid))
 
     def with_only_ports(self, pod_uid: str, ports: tuple[HostPort, ...]) -> Self:
         """The pod keeps exactly these of its host ports."""
         leases = tuple(
-            msgspec.structs.replace(lease, ports=ports) if lease.pod_uid == pod_uid else lease for lease in self.leases
+            msgspec.structs.replace(lease, ports=ports) if lease.pod_uid == pod_uid else lease
+            for lease in self.leases
         )
         return msgspec.structs.replace(self, leases=leases)
 
@@ -94,7 +95,7 @@ class LeaseBook(msgspec.Struct, frozen=True, kw_only=True):
             ip = network[first + (start - first + offset) % count]
             if str(ip) not in taken:
                 return ip
-        raise AddressesExhausted(f"{network[first]}-{network[-2]}")
+        raise AddressesExhaustedError(f"{network[first]}-{network[-2]}")
 
 
 def overlap(one: HostPort, other: HostPort) -> bool:
@@ -107,7 +108,7 @@ def open_book(root: str, taken: Iterable[IPv4Network]) -> LeaseBook:
     """An empty book for the state directory at `root`, with a subnet that overlaps none of `taken`.
 
     Where the search begins depends on the directory, so that several directories rarely want the same subnet and one
-    directory gets the same subnet again. Raises NoFreeSubnet.
+    directory gets the same subnet again. Raises NoFreeSubnetError.
     """
     taken = tuple(taken)
     digest = hashlib.sha256(root.encode()).digest()
@@ -117,7 +118,7 @@ def open_book(root: str, taken: Iterable[IPv4Network]) -> LeaseBook:
         for subnet in subnets[start:] + subnets[:start]:
             if not any(subnet.overlaps(other) for other in taken):
                 return LeaseBook(bridge=bridge_name(root), subnet=str(subnet), last_ip=str(subnet[1]))
-    raise NoFreeSubnet(", ".join(map(str, POOLS)))
+    raise NoFreeSubnetError(", ".join(map(str, POOLS)))
 
 
 def bridge_name(root: str) -> str:
@@ -130,5 +131,5 @@ def veth_name(bridge: str, pod_uid: str, attempt: int) -> str:
 
 
 def mac_of(ip: IPv4Address) -> bytes:
-    """A MAC that follows the address (as CNI's bridge plugins have it): a neighbour entry that outlives a pod stays right."""
+    """A MAC that follows the address (CNI's prefix for it): a neighbour entry that outlives a pod stays right."""
     return b"\x0a\x58" + ip.packed

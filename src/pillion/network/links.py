@@ -50,7 +50,7 @@ class BridgeLinks:
         veths = {lease.veth for lease in book.leases}
         for link in links:
             if link.name in veths:
-                self._netlink.set_master(link.index, self._bridge)
+                self._netlink.set_master(link.ifindex, self._bridge)
 
     def plug(self, book: LeaseBook, lease: Lease, netns: str) -> None:
         """`lo` and `eth0` in the network namespace, up, with the lease's address."""
@@ -90,11 +90,11 @@ class BridgeLinks:
     def _uplink_mtu(self, links: Iterable[Link]) -> int:
         """The MTU of the way out, so that pods need no path MTU discovery to learn it. Ethernet's without a way out."""
         ways_out = {route.link for route in self._netlink.routes() if route.destination.prefixlen == 0}
-        return min((link.mtu for link in links if link.index in ways_out), default=_ETHERNET_MTU)
+        return min((link.mtu for link in links if link.ifindex in ways_out), default=_ETHERNET_MTU)
 
 
 def _index(links: Iterable[Link], name: str) -> int | None:
-    return next((link.index for link in links if link.name == name), None)
+    return next((link.ifindex for link in links if link.name == name), None)
 
 
 def has_link(name: str) -> bool:

@@ -120,7 +120,9 @@ class NetlinkSocket:
         for message in messages:
             self._sequence += 1
             size = _HEADER.size + len(message.body)
-            packet += _HEADER.pack(size, message.type, message.flags | flags, self._sequence, 0) + message.body
+            packet += (
+                _HEADER.pack(size, message.type, message.flags | flags, self._sequence, 0) + message.body
+            )
             packet += bytes(-len(packet) % 4)
         self._socket.send(packet)
 

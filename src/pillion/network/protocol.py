@@ -16,23 +16,27 @@ class NetworkError(HostError):
     """The pod network could not be set up as asked. The text is fit for the event FailedCreatePodSandBox."""
 
 
-class AddressesExhausted(NetworkError):
+class AddressesExhaustedError(NetworkError):
     def __init__(self, addresses: str) -> None:
-        super().__init__(f"failed to allocate for range 0: no IP addresses available in range set: {addresses}")
+        super().__init__(
+            f"failed to allocate for range 0: no IP addresses available in range set: {addresses}"
+        )
 
 
-class NoFreeSubnet(NetworkError):
+class NoFreeSubnetError(NetworkError):
     def __init__(self, pools: str) -> None:
         super().__init__(f"cannot choose a pod subnet: routes of this host overlap every /24 of {pools}")
 
 
-class HostPortTaken(NetworkError):
-    """Spelled as the kubelet's hostport code and Go's net package spell it, and who holds the port when that is known."""
+class HostPortInUseError(NetworkError):
+    """In the words of the kubelet's hostport code and of Go's net package, and who holds the port if /proc tells."""
 
     def __init__(self, port: HostPort, holder: str | None) -> None:
         address = f"{port.protocol.lower()}4 {port.host_ip}:{port.host_port}"
         by = f" (held by {holder})" if holder else ""
-        super().__init__(f"cannot open hostport {port.host_port}: listen {address}: bind: address already in use{by}")
+        super().__init__(
+            f"cannot open hostport {port.host_port}: listen {address}: bind: address already in use{by}"
+        )
         self.port = port
         self.holder = holder
 
@@ -50,11 +54,13 @@ class Network(Protocol):
     async def retain(self, pod_uids: Iterable[str]) -> None:
         """Detach every pod that is not among these: what an earlier process did not get to."""
 
-    async def attach(self, pod_uid: str, attempt: int, netns: str, ports: tuple[HostPort, ...]) -> tuple[str, ...]:
+    async def attach(
+        self, pod_uid: str, attempt: int, netns: str, ports: tuple[HostPort, ...]
+    ) -> tuple[str, ...]:
         """Give the sandbox `lo`, `eth0` with an address, a default route and its host ports. Returns the pod IPs.
 
-        An earlier sandbox of the pod is detached first. Raises NetworkError (HostPortTaken, AddressesExhausted);
-        leaves nothing behind then. After a cancellation `detach` cleans up.
+        An earlier sandbox of the pod is detached first. Raises NetworkError (HostPortInUseError,
+        AddressesExhaustedError); leaves nothing behind then. After a cancellation `detach` cleans up.
         """
 
     async def publish(self, pod_uid: str, ports: tuple[HostPort, ...]) -> None:

@@ -47,7 +47,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Link(NamedTuple):
-    index: int
+    ifindex: int
     name: str
     mtu: int
 
@@ -75,10 +75,14 @@ class Rtnetlink:
     def create_bridge(self, name: str, *, mac: bytes, mtu: int) -> None:
         """Raises FileExistsError when the name is taken. A given MAC never changes as ports come and go."""
         kind = nested(_IFLA_LINKINFO, text(_INFO_KIND, "bridge"))
-        body = _link() + text(_IFLA_IFNAME, name) + attribute(_IFLA_ADDRESS, mac) + number(_IFLA_MTU, mtu) + kind
+        body = (
+            _link() + text(_IFLA_IFNAME, name) + attribute(_IFLA_ADDRESS, mac) + number(_IFLA_MTU, mtu) + kind
+        )
         self._socket.request(Message(_NEWLINK, CREATE | EXCL, body))
 
-    def create_veth(self, name: str, *, master: int, mtu: int, peer: str, peer_mac: bytes, peer_netns: int) -> None:
+    def create_veth(
+        self, name: str, *, master: int, mtu: int, peer: str, peer_mac: bytes, peer_netns: int
+    ) -> None:
         """A pair: `name` here, up, on the bridge `master`; `peer` in the namespace behind the descriptor `peer_netns`.
 
         One message, so there is never a half of it. Raises FileExistsError when either name is taken.

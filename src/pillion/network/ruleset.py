@@ -1,8 +1,8 @@
 """The nftables rules of one bridge, as text for `nft -f`: functions of the leases.
 
 nft applies a script as one transaction. Taking anything away costs a grace period of RCU (about 10 ms, waiting), so
-a pod that comes only adds to the maps, and a pod that goes has them rewritten. Established connections live in conntrack and
-do not notice either.
+a pod that comes only adds to the maps, and a pod that goes has them rewritten. Established connections live
+in conntrack and notice neither.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""The rules in the kernel, by way of the `nft` program: the ways out of the pod network, and the host ports into it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pillion.errors import HostError
+from pillion.network.leases import Lease, LeaseBook
+from pillion.network.protocol import NetworkError
+from pillion.network.ruleset import render_ports, render_removal, render_rewrite, render_table
+from pillion.process import run
+
+_NFT_SECONDS = 10.0
+"""nft takes milliseconds; ten seconds means that the host is in trouble, not that it is slow."""
+
+
+class _Chain(msgspec.Struct):
+    table: str = ""
+    name: str = ""
+    hook: str = ""
+    policy: str = ""
+
+
+class _Object(msgspec.Struct):
+    chain: _Chain | None = None
+
+
+class _Listing(msgspec.Struct):
+    nftables: list[_Object]
+
+
+class Nat:
+    """The table of one bridge. What is asked of it one after the other is done in that order."""
+
+    def __init__(self) -> None:
+        self.refusal: str | None = None
+        """Why this host has no NAT for us; None when it has."""
+
+    async def install(self, book: LeaseBook) -> None:
+        """Replace the whole table. A host that refuses is remembered in `refusal`: it is no error by itself."""
+        try:
+            await _nft(render_table(book))
+        except HostError as error:
+            self.refusal = str(error)
+        else:
+            self.refusal = None
+
+    async def add_ports(self, bridge: str, lease: Lease) -> None:
+        if self.refusal is not None:
+            ports = ", ".join(str(port.host_port) for port in lease.ports)
+            raise NetworkError(
+                f"cannot open hostport {ports}: this host cannot translate addresses: {self.refusal}"
+            )
+        await _apply(render_ports(bridge, (lease,)))
+
+    async def rewrite_ports(self, book: LeaseBook) -> None:
+        if self.refusal is None:
+            await _apply(render_rewrite(book))
+
+    async def remove(self, bridge: str) -> None:
+        if self.refusal is None:
+            await _apply(render_removal(bridge))
+
+
+async def find_closed_forwarding() -> str | None:
+    """The chain of another program's firewall (Docker's, ufw's) that drops forwarded packets by default, if any."""
+    try:
+        listing = await run(("nft", "-j", "list", "chains"), timeout=_NFT_SECONDS)
+    except HostError:
+        return None
+    for entry in msgspec.json.decode(listing.stdout, type=_Listing).nftables:
+        chain = entry.chain
+        if chain is not None and chain.hook == "forward" and chain.policy == "drop":
+            return f"{chain.table} {chain.name}"
+    return None
+
+
+async def _apply(script: str) -> None:
+    try:
+        await _nft(script)
+    except HostError as error:
+        raise NetworkError(f"cannot change the rules for host ports: {error}") from error
+
+
+async def _nft(script: str) -> None:
+    await run(("nft", "-f", "-"), input=script.encode(), timeout=_NFT_SECONDS)
