@@ -5,13 +5,14 @@ Does not pull from a registry, and does not run anything.
 
 from pillion.containers.images.failure import ArchiveError, ImageError, PullFailure
 from pillion.containers.images.sources import ImageSources, parse_sources
-from pillion.containers.images.store import ImageStore, PullPolicy, Resolved
+from pillion.containers.images.store import ImageStore, LoadedImage, PullPolicy, Resolved
 
 __all__ = [
     "ArchiveError",
     "ImageError",
     "ImageSources",
     "ImageStore",
+    "LoadedImage",
     "PullFailure",
     "PullPolicy",
     "Resolved",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pillion.containers.images.rootview import read_in_root
 from pillion.plan.containerspec import GroupEntry, PasswdEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MAX_BYTES = 1 << 20
 """Larger files are cut: an image's author may not fill our memory."""

@@ -11,8 +11,8 @@
     stopSignal: SIGTERM
 
 `${FOLDER}` (the folder's absolute path on the host) and `${PYTHON}` (the Python that runs pillion) are replaced in
-entrypoint, command, env and workingDir; any other `${…}` is left for a shell. The container writes to a layer of its own:
-the host's files stay as they are.
+entrypoint, command, env and workingDir; any other `${…}` is left for a shell. The container writes to a layer of its
+own: the host's files stay as they are.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import yaml
@@ -30,6 +30,9 @@ import yaml
 from pillion.containers.images.accounts import read_groups, read_passwd
 from pillion.errors import ManifestError
 from pillion.plan.containerspec import ImageConfig, Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DESCRIPTION = "pillion-image.yaml"
 ROOT = "/"

@@ -1,19 +1,23 @@
 """`--image NAME=SOURCE`: where the user says that an image comes from.
 
-SOURCE is `host` (the host's filesystem as it is), a folder or file with a host image description (`pillion-image.yaml`),
-an image archive (`docker save`, or an OCI layout as a tar file or folder), or the name of a loaded image.
+SOURCE is `host` (the host's filesystem as it is), a folder or file with a host image description
+(`pillion-image.yaml`), an image archive (`docker save`, or an OCI layout as a tar file or folder), or the name of a
+loaded image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pillion.containers.images.hostimage import DESCRIPTION
 from pillion.containers.images.reference import InvalidReferenceError, Reference, parse_reference
 from pillion.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".oci")
 

@@ -10,13 +10,17 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pillion.containers.images.failure import ImageError, PullFailure
 from pillion.containers.images.hostimage import HostImage, host_config
-from pillion.containers.images.reference import Reference
 from pillion.plan.containerspec import ImageConfig, Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillion.containers.images.reference import Reference
 
 _STREAMER = Path(__file__).with_name("logstreamer.py")
 _STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
@@ -116,7 +120,7 @@ def _open_layer(name: str) -> Path:
             return layers / name
     raise ImageError(
         PullFailure.PULL,
-        f"cannot prepare the stand-in {name}: neither {' nor '.join(map(str, _LAYER_ROOTS))} is a filesystem of its own",
+        f"cannot prepare the stand-in {name}: no filesystem of its own at {' or '.join(map(str, _LAYER_ROOTS))}",
     )
 
 
