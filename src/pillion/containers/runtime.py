@@ -99,7 +99,12 @@ class Runtime(Protocol):
         """Remove all containers, sandboxes and cgroups of the pod. Logs stay. Idempotent."""
 
     async def exec(
-        self, container_id: str, command: tuple[str, ...], *, timeout: float | None, max_output: int = 10 * 1024
+        self,
+        container_id: str,
+        command: tuple[str, ...],
+        *,
+        timeout: float | None,
+        max_output: int = 10 * 1024,
     ) -> ExecResult:
         """Run a command in the container, as the container's user and with its environment.
 

@@ -1,0 +1,386 @@
+"""`Runtime` over runc and conmon.
+
+What exists is remembered on disk before it is made (`instance`, `sandbox`), so that a process which finds the folders
+of one that was killed can take over or tidy up every step (`adoption`). An exit is seen as the end of the container's
+conmon, which ends after it has written the exit file and the log's last line; nothing is polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from pillion import process
+from pillion.clock import Clock
+from pillion.containers import adoption, devices, overlay, termination
+from pillion.containers.bundle import Surroundings, build_runtime_spec
+from pillion.containers.cgroups import Cgroups, Version, pod_path
+from pillion.containers.execution import execute
+from pillion.containers.host import HostCapabilities
+from pillion.containers.instance import Instance, Progress, record_of, signal_number
+from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
+from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
+from pillion.containers.sandbox import Sandbox, SandboxRecord
+from pillion.errors import HostError
+from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
+from pillion.plan.containerspec import ContainerSpec, SandboxSpec
+from pillion.statedir import StateDir
+from pillion.units import Instant
+
+
+class OciRuntime:
+    def __init__(self, state: StateDir, clock: Clock, host: HostCapabilities) -> None:
+        self._state = state
+        self._clock = clock
+        self._host = host
+        self._cgroups = Cgroups(host.cgroups)
+        self._monitor = Monitor(host.conmon, host.runc, str(state.runc), str(state.exits))
+        self._instances: dict[str, Instance] = {}
+        self._by_pod: dict[str, list[Instance]] = {}  # newest first
+        self._sandboxes: dict[str, list[Sandbox]] = {}  # newest first
+        self._subscribers: list[Callable[[str], None]] = []
+        # More runc processes at a time only make each of them slower.
+        self._creating = asyncio.Semaphore(host.cpus + 1)
+
+    # Taking over and letting go
+
+    async def open(self) -> None:
+        for folder in (self._state.sandboxes, self._state.containers, self._state.exits, self._state.runc):
+            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o711)
+        found = adoption.survey(self._state, self._host.boot_id)
+        for sandbox in found.sandboxes:
+            self._sandboxes.setdefault(sandbox.record.pod_uid, []).insert(0, sandbox)
+        for leftover in found.leftovers:
+            await self._destroy_container(leftover)
+        for instance in found.instances:
+            self._remember(instance)
+            if instance.monitor is not None:
+                self._watch(instance)
+            elif instance.state is not RuntimeState.EXITED:
+                self._conclude(instance)
+            else:
+                instance.ended.set()
+
+    async def close(self) -> None:
+        for instance in self._instances.values():
+            self._unwatch(instance)
+
+    def subscribe(self, changed: Callable[[str], None]) -> None:
+        self._subscribers.append(changed)
+
+    # Looking, from memory
+
+    def pods(self) -> frozenset[str]:
+        return frozenset(self._by_pod) | frozenset(self._sandboxes)
+
+    def sandboxes(self, pod_uid: str) -> tuple[SandboxSeen, ...]:
+        return tuple(
+            SandboxSeen(
+                attempt=record.attempt,
+                is_ready=record.is_ready,
+                ips=record.ips,
+                host_network=record.host_network,
+                created_at=record.created_at,
+            )
+            for record in (sandbox.record for sandbox in self._sandboxes.get(pod_uid, ()))
+        )
+
+    def containers(self, pod_uid: str) -> tuple[ContainerSeen, ...]:
+        return tuple(
+            instance.seen() for instance in self._by_pod.get(pod_uid, ()) if instance.progress.start_asked
+        )
+
+    # Sandboxes
+
+    async def create_sandbox(self, spec: SandboxSpec) -> SandboxHandle:
+        record = SandboxRecord(
+            pod_uid=spec.pod_uid,
+            attempt=spec.attempt,
+            boot_id=self._host.boot_id,
+            created_at=self._clock.now(),
+            cgroup=pod_path(spec.pod_uid, spec.qos_class),
+            host_network=spec.host_network,
+            host_ipc=spec.host_ipc,
+            shares_pids=spec.share_process_namespace,
+        )
+        sandbox = Sandbox(Path(self._state.sandbox(spec.pod_uid, spec.attempt)), record)
+        try:
+            sandbox.create(spec)
+            self._cgroups.create_pod(record.cgroup, spec.resources)
+        except OSError as error:
+            sandbox.destroy()
+            if not self._sandboxes.get(spec.pod_uid):
+                self._cgroups.remove_pod(record.cgroup)
+            raise CreateError(f"cannot create the pod sandbox: {error}", "CreatePodSandboxError") from error
+        self._sandboxes.setdefault(spec.pod_uid, []).insert(0, sandbox)
+        return SandboxHandle(attempt=spec.attempt, netns=sandbox.namespace("net"))
+
+    def set_addresses(self, pod_uid: str, attempt: int, ips: tuple[str, ...]) -> None:
+        self._sandbox(pod_uid, attempt).update(ips=ips, is_ready=True)
+
+    async def stop_sandbox(self, pod_uid: str) -> None:
+        for sandbox in self._sandboxes.get(pod_uid, ()):
+            if sandbox.record.is_ready:
+                sandbox.update(is_ready=False)
+        running = [instance for instance in self._by_pod.get(pod_uid, ()) if not instance.ended.is_set()]
+        for instance in running:
+            self._kill(instance)
+        for instance in running:
+            await instance.ended.wait()
+        for sandbox in self._sandboxes.get(pod_uid, ()):
+            sandbox.end_processes()
+            self._cgroups.kill(sandbox.record.cgroup)
+
+    def _sandbox(self, pod_uid: str, attempt: int) -> Sandbox:
+        for sandbox in self._sandboxes.get(pod_uid, ()):
+            if sandbox.record.attempt == attempt:
+                return sandbox
+        raise CreateError(f"cannot find sandbox {attempt} of pod {pod_uid}")
+
+    # Containers
+
+    async def create(self, spec: ContainerSpec) -> str:
+        sandbox = self._sandbox(spec.pod_uid, spec.sandbox_attempt)
+        container_id = secrets.token_hex(32)
+        folder = Path(self._state.container(container_id))
+        record = record_of(
+            spec,
+            container_id=container_id,
+            boot_id=self._host.boot_id,
+            created_at=self._clock.now(),
+            cgroup=f"{sandbox.record.cgroup}/{container_id}",
+        )
+        instance = Instance(folder, record, Progress())
+        try:
+            async with self._creating:
+                folder.mkdir(mode=0o700)
+                instance.save_record()
+                self._write_bundle(instance, spec, sandbox)
+                await self._create_in_runtime(instance, spec)
+        except (OSError, HostError) as error:
+            await self._destroy_container(instance)
+            raise CreateError(str(error)) from error
+        except asyncio.CancelledError:
+            await self._destroy_container(instance)
+            raise
+        self._remember(instance)
+        return container_id
+
+    def _write_bundle(self, instance: Instance, spec: ContainerSpec, sandbox: Sandbox) -> None:
+        rootfs = overlay.mount_rootfs(instance.folder, spec.root_layers)
+        message_file = Path(spec.termination_message_host_path)
+        message_file.parent.mkdir(parents=True, exist_ok=True)
+        message_file.touch()
+        message_file.chmod(0o666)  # any user of the container may write it
+        Path(spec.log_path).parent.mkdir(parents=True, exist_ok=True)
+        bundle = build_runtime_spec(
+            spec,
+            Surroundings(
+                rootfs=str(rootfs),
+                cgroup=instance.record.cgroup,
+                cgroup_v2=self._host.cgroups.version is Version.V2,
+                shm=sandbox.shm,
+                net=sandbox.namespace("net"),
+                ipc=sandbox.namespace("ipc"),
+                uts=sandbox.namespace("uts"),
+                pid=sandbox.namespace("pid"),
+                capabilities=self._host.capabilities,
+                oom_score_adj_floor=self._host.oom_score_adj_floor,
+                architecture=self._host.architecture,
+                masked_cpu_paths=self._host.masked_cpu_paths,
+                localhost_profile=devices.localhost_profile(spec.security.seccomp),
+                host_devices=devices.host_devices(spec),
+            ),
+        )
+        (instance.folder / "config.json").write_bytes(msgspec.json.encode(bundle))
+
+    async def _create_in_runtime(self, instance: Instance, spec: ContainerSpec) -> None:
+        """On success its process waits for the start; what runc refuses is kept for `start` to tell."""
+        options = tuple(
+            flag
+            for flag, asked in (
+                ("--terminal", spec.tty),
+                ("--stdin", spec.stdin),
+                ("--leave-stdin-open", spec.stdin and not spec.stdin_once),
+            )
+            if asked
+        )
+        try:
+            monitored = await self._monitor.create(
+                instance.record.id, instance.folder, Path(spec.log_path), options=options
+            )
+        except RuntimeFailed as error:
+            instance.advance(failure=str(error))
+            instance.ended.set()
+            return
+        instance.advance(pid=monitored.pid)
+        instance.monitor = adoption.open_monitor(monitored.monitor_pid, instance.record.id)
+        if instance.monitor is None:
+            self._conclude(instance)
+        else:
+            self._watch(instance)
+
+    async def start(self, container_id: str) -> None:
+        instance = self._instances.get(container_id)
+        if instance is None:
+            raise StartError(f"cannot start container {container_id}: it does not exist")
+        failure = instance.progress.failure
+        if failure is None:
+            instance.advance(start_asked=True, started_at=self._clock.now())
+            try:
+                await process.run(self._runc("start", container_id))
+            except HostError as error:
+                said = error.stderr if isinstance(error, process.CommandFailed) else str(error)
+                failure = said
+                self._kill(instance)
+                await instance.ended.wait()
+        if failure is None:
+            return
+        message = termination.start_failure(failure)
+        instance.advance(
+            start_asked=True,
+            started_at=None,
+            finished_at=self._clock.now(),
+            exit_code=termination.START_FAILED_STATUS,
+            reason="StartError",
+            message=message,
+        )
+        raise StartError(message)
+
+    async def stop(self, container_id: str) -> None:
+        instance = self._instances.get(container_id)
+        if instance is not None:
+            instance.signal(signal_number(instance.record.stop_signal))
+
+    async def kill(self, container_id: str) -> None:
+        instance = self._instances.get(container_id)
+        if instance is not None and not instance.ended.is_set():
+            self._kill(instance)
+
+    def _kill(self, instance: Instance) -> None:
+        instance.signal(signal.SIGKILL)
+        if not instance.record.owns_pids:
+            # Nothing ends with its first process there; the group has them all.
+            self._cgroups.kill(instance.record.cgroup)
+
+    async def remove(self, container_id: str) -> None:
+        instance = self._instances.get(container_id)
+        if instance is None:
+            return
+        async with instance.removal:
+            if container_id not in self._instances:
+                return
+            if not instance.ended.is_set():
+                self._kill(instance)
+                await instance.ended.wait()
+            await self._destroy_container(instance)
+            self._forget(instance)
+
+    async def remove_pod(self, pod_uid: str) -> None:
+        await self.stop_sandbox(pod_uid)
+        async with asyncio.TaskGroup() as group:
+            for instance in self._by_pod.get(pod_uid, ()):
+                group.create_task(self.remove(instance.record.id))
+        for sandbox in self._sandboxes.pop(pod_uid, ()):
+            self._cgroups.remove_pod(sandbox.record.cgroup)
+            sandbox.destroy()
+
+    async def _destroy_container(self, instance: Instance) -> None:
+        """Take away everything that was made of it. Nothing of it runs, or runc kills it."""
+        container_id = instance.record.id
+        if Path(self._state.runc, container_id).exists():
+            await process.run(self._runc("delete", "--force", container_id))
+        self._cgroups.kill(instance.record.cgroup)
+        self._cgroups.remove_container(instance.record.cgroup)
+        overlay.unmount_rootfs(instance.folder)
+        await asyncio.to_thread(shutil.rmtree, instance.folder, ignore_errors=True)
+        Path(self._state.exits, container_id).unlink(missing_ok=True)
+
+    def _runc(self, *arguments: str) -> tuple[str, ...]:
+        return (self._host.runc, "--root", str(self._state.runc), *arguments)
+
+    # Exits
+
+    def _watch(self, instance: Instance) -> None:
+        assert instance.monitor is not None
+        asyncio.get_running_loop().add_reader(instance.monitor, self._monitor_ended, instance)
+
+    def _unwatch(self, instance: Instance) -> None:
+        if instance.monitor is not None:
+            asyncio.get_running_loop().remove_reader(instance.monitor)
+            os.close(instance.monitor)
+            instance.monitor = None
+
+    def _monitor_ended(self, instance: Instance) -> None:
+        self._unwatch(instance)
+        self._conclude(instance)
+        if instance.progress.start_asked:
+            for changed in self._subscribers:
+                changed(instance.record.pod_uid)
+
+    def _conclude(self, instance: Instance) -> None:
+        """Its conmon has ended: find out how the container did, once and for all."""
+        record = instance.record
+        exited = read_exit_status(Path(self._state.exits), record.id)
+        if exited is None or not record.owns_pids:
+            # conmon was killed and its container may run on, or others of its processes outlive the first.
+            self._cgroups.kill(record.cgroup)
+        if exited is None:
+            status, finished_at = termination.KILLED_STATUS, self._clock.now()
+        else:
+            status, finished_at = exited[0], Instant(min(exited[1], self._clock.now()))
+        instance.advance(
+            finished_at=finished_at,
+            exit_code=status,
+            reason=termination.exit_reason(status, self._cgroups.oom_kills(record.cgroup)),
+            message=termination.termination_message(
+                Path(record.termination_message_host_path),
+                record.termination_message_policy,
+                status,
+                Path(record.log_path),
+            ),
+        )
+        instance.ended.set()
+
+    # Commands and logs
+
+    async def exec(
+        self,
+        container_id: str,
+        command: tuple[str, ...],
+        *,
+        timeout: float | None,
+        max_output: int = 10 * 1024,
+    ) -> ExecResult:
+        instance = self._instances.get(container_id)
+        if instance is None or instance.state is not RuntimeState.RUNNING:
+            raise ExecError(f"container {container_id} is not running")
+        return await execute(
+            self._monitor, self._cgroups, instance, command, timeout=timeout, max_output=max_output
+        )
+
+    async def reopen_log(self, container_id: str) -> None:
+        instance = self._instances.get(container_id)
+        if instance is not None:
+            reopen_log(instance.folder)
+
+    # Who is there
+
+    def _remember(self, instance: Instance) -> None:
+        self._instances[instance.record.id] = instance
+        self._by_pod.setdefault(instance.record.pod_uid, []).insert(0, instance)
+
+    def _forget(self, instance: Instance) -> None:
+        del self._instances[instance.record.id]
+        left = [other for other in self._by_pod[instance.record.pod_uid] if other is not instance]
+        if left:
+            self._by_pod[instance.record.pod_uid] = left
+        else:
+            del self._by_pod[instance.record.pod_uid]
