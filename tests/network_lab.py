@@ -41,7 +41,9 @@ class Lab:
     def path(self, netns: int) -> str:
         return f"/proc/{os.getpid()}/fd/{netns}"
 
-    def serve(self, netns: int | None, port: int, kind: int = socket.SOCK_STREAM, address: str = "") -> socket.socket:
+    def serve(
+        self, netns: int | None, port: int, kind: int = socket.SOCK_STREAM, address: str = ""
+    ) -> socket.socket:
         server = self._socket(netns, kind)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, port))
@@ -98,8 +100,23 @@ def open_lab() -> Iterator[Lab]:
         _new_namespace()
         lab = Lab(stack)
         lab.run("ip", "link", "set", "lo", "up")
-        peer = ("netns", f"/proc/{os.getpid()}/fd/{lab.outside}")
-        lab.run("ip", "link", "add", "up0", "mtu", "1400", "type", "veth", "peer", "name", "down0", "mtu", "1400", *peer)
+        peer = ("mtu", "1400", "netns", lab.path(lab.outside))
+        lab.run(
+            "ip",
+            "link",
+            "add",
+            "up0",
+            "mtu",
+            "1400",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "down0",
+            "mtu",
+            "1400",
+            *peer,
+        )
         lab.run("ip", "address", "add", f"{HOST}/24", "dev", "up0")
         lab.run("ip", "link", "set", "up0", "up")
         lab.run("ip", "route", "add", "default", "via", OUTSIDE)

@@ -160,7 +160,7 @@ class BridgeNetwork:
                     links.close()
                     raise
                 self._links = links
-                await self._hold_again()
+                await self._hold_again(links)
             return self._links
 
     async def _settle(self, links: BridgeLinks) -> None:
@@ -191,11 +191,12 @@ class BridgeNetwork:
             self._warnings.append(f"this host now has another route to {book.subnet}, where its pods are")
         return book
 
-    async def _hold_again(self) -> None:
+    async def _hold_again(self, links: BridgeLinks) -> None:
         for lease in self._established.leases:
             if lease.ports:
                 hold = self._holds.setdefault(lease.pod_uid, PortHold())
                 try:
+                    await self._in_kernel("reach pods from 127.0.0.1", links.allow_loopback, self._bridge)
                     await self._in_kernel("open host ports", hold.bind, lease.ports)
                     await self._in_kernel("open host ports", hold.listen)
                 except NetworkError as error:

@@ -50,7 +50,7 @@ class BridgeLinks:
         veths = {lease.veth for lease in book.leases}
         for link in links:
             if link.name in veths:
-                self._netlink.set_master(link.ifindex, self._bridge)
+                self._netlink.set_master(link.name, self._bridge)
 
     def plug(self, book: LeaseBook, lease: Lease, netns: str) -> None:
         """`lo` and `eth0` in the network namespace, up, with the lease's address."""

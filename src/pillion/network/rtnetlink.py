@@ -34,7 +34,8 @@ LOOPBACK_INDEX = 1
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE, _GETROUTE = 16, 17, 18, 20, 24, 26
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
-_INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_VETH_INFO_PEER, _BRPORT_MODE = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _LINK = struct.Struct("=BxHiII")
@@ -85,7 +86,7 @@ class Rtnetlink:
     ) -> None:
         """A pair: `name` here, up, on the bridge `master`; `peer` in the namespace behind the descriptor `peer_netns`.
 
-        One message, so there is never a half of it. Raises FileExistsError when either name is taken.
+        The pair is one message, so there is never a half of it. Raises FileExistsError when either name is taken.
         """
         other = (
             _link()
@@ -103,9 +104,11 @@ class Rtnetlink:
             + nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), data)
         )
         self._socket.request(Message(_NEWLINK, CREATE | EXCL, body))
+        self._socket.request(_hairpin(name))
 
-    def set_master(self, index: int, master: int) -> None:
-        self._socket.request(Message(_NEWLINK, 0, _link(index=index) + number(_IFLA_MASTER, master)))
+    def set_master(self, name: str, master: int) -> None:
+        change = Message(_NEWLINK, 0, _link() + text(_IFLA_IFNAME, name) + number(_IFLA_MASTER, master))
+        self._socket.request(change, _hairpin(name))
 
     def delete_link(self, name: str) -> None:
         """Idempotent. A veth takes its peer along, wherever that is."""
@@ -151,6 +154,16 @@ class Rtnetlink:
             _up(index),
             Message(_NEWROUTE, CREATE | REPLACE, body),
         )
+
+
+def _hairpin(name: str) -> Message:
+    """Let frames leave by the port they came in.
+
+    With br_netfilter a pod's connection to its own host port is translated and turned around inside the bridge.
+    """
+    mode = nested(_INFO_SLAVE_DATA, attribute(_BRPORT_MODE, b"\1"))
+    info = nested(_IFLA_LINKINFO, text(_INFO_SLAVE_KIND, "bridge"), mode)
+    return Message(_NEWLINK, 0, _link() + text(_IFLA_IFNAME, name) + info)
 
 
 def _up(index: int) -> Message:
