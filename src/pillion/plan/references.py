@@ -56,7 +56,7 @@ def secret_data(secret: core_v1.Secret) -> dict[str, bytes]:
     decoded = {}
     for key, text in (secret.data or {}).items():
         try:
-            decoded[key] = base64.b64decode(text)
+            decoded[key] = base64.b64decode("".join(text.split()), validate=True)
         except ValueError:
             name = secret.metadata.name if secret.metadata else ""
             raise ConfigError(f'cannot read key "{key}" of secret "{name}": it is not base64') from None

@@ -4,49 +4,53 @@ kuberuntime_container_linux.go: calculateLinuxResources; pkg/kubelet/cm/helpers_
 MilliCPUToQuota, ResourceConfigForPod.
 """
 
+from decimal import ROUND_CEILING, Decimal
+
 from pillion.objects.models import core_v1
-from pillion.objects.qos import compute_qos, oom_score_adj, pod_limits, pod_requests
+from pillion.objects.qos import (
+    BEST_EFFORT,
+    Amounts,
+    amounts,
+    compute_qos,
+    oom_score_adj,
+    pod_limits,
+    pod_requests,
+)
 from pillion.plan.containerspec import Resources
 from pillion.plan.podplan import Role
 from pillion.plan.pods import AnyContainer, containers_of, spec_of
-from pillion.units import quantity_millis, quantity_value
 
 CPU_PERIOD_US = 100_000
 _MIN_SHARES, _MAX_SHARES = 2, 262_144
 _MIN_QUOTA_US = 1000
+_NOTHING = Decimal(0)
 
 
 def container_resources(pod: core_v1.Pod, container: AnyContainer, node_memory_bytes: int) -> Resources:
     """Limits of one container. A limit of the pod (`spec.resources`) counts where the container has none."""
-    own = container.resources or core_v1.ResourceRequirements()
-    for_pod = spec_of(pod).resources or core_v1.ResourceRequirements()
-    limits = {**(for_pod.limits or {}), **(own.limits or {})}
-    requests = own.requests or {}
-    cpu_limit = quantity_millis(str(limits.get("cpu", "0")))
+    limits = _limits(spec_of(pod).resources) | _limits(container.resources)
+    requests = amounts(container.resources.requests if container.resources else None)
     # Without a request the limit is the request, as the API server's defaulting has it too.
-    cpu_request = quantity_millis(str(requests["cpu"])) if "cpu" in requests else cpu_limit
+    request = requests.get("cpu", limits.get("cpu", _NOTHING))
     return Resources(
-        cpu_shares=cpu_shares(cpu_request),
-        cpu_quota_us=cpu_quota_us(cpu_limit),
+        cpu_shares=cpu_shares(_millis(request)),
+        cpu_quota_us=cpu_quota_us(_millis(limits.get("cpu", _NOTHING))),
         cpu_period_us=CPU_PERIOD_US,
-        memory_limit_bytes=quantity_value(str(limits.get("memory", "0"))) or None,
+        memory_limit_bytes=_whole(limits.get("memory", _NOTHING)) or None,
         oom_score_adj=oom_score_adj(pod, container, node_memory_bytes),
     )
 
 
 def pod_resources(pod: core_v1.Pod) -> Resources:
     """Limits of the pod's cgroup: each only if every container (or the pod itself) has that limit."""
-    qos = compute_qos(pod)
-    if qos == "BestEffort":
+    if compute_qos(pod) == BEST_EFFORT:
         return Resources(cpu_shares=_MIN_SHARES)
-    limits = pod_limits(pod)
-    cpu_limit = quantity_millis(str(limits.get("cpu", "0"))) if _is_limited(pod, "cpu") else 0
-    memory_limit = quantity_value(str(limits.get("memory", "0"))) if _is_limited(pod, "memory") else 0
+    limits = {name: amount for name, amount in pod_limits(pod).items() if _is_limited(pod, name)}
     return Resources(
-        cpu_shares=cpu_shares(quantity_millis(str(pod_requests(pod).get("cpu", "0")))),
-        cpu_quota_us=cpu_quota_us(cpu_limit),
+        cpu_shares=cpu_shares(_millis(pod_requests(pod).get("cpu", _NOTHING))),
+        cpu_quota_us=cpu_quota_us(_millis(limits.get("cpu", _NOTHING))),
         cpu_period_us=CPU_PERIOD_US,
-        memory_limit_bytes=memory_limit or None,
+        memory_limit_bytes=_whole(limits.get("memory", _NOTHING)) or None,
     )
 
 
@@ -62,12 +66,19 @@ def cpu_quota_us(millis: int) -> int | None:
 
 
 def _is_limited(pod: core_v1.Pod, resource: str) -> bool:
-    for_pod = spec_of(pod).resources
-    if for_pod is not None and _has_limit(for_pod, resource):
+    if _limits(spec_of(pod).resources).get(resource):
         return True
     containers = (c for role, c in containers_of(pod) if role is not Role.EPHEMERAL)
-    return all(c.resources is not None and _has_limit(c.resources, resource) for c in containers)
+    return all(_limits(container.resources).get(resource) for container in containers)
 
 
-def _has_limit(resources: core_v1.ResourceRequirements, resource: str) -> bool:
-    return quantity_millis(str((resources.limits or {}).get(resource, "0"))) > 0
+def _limits(resources: core_v1.ResourceRequirements | None) -> Amounts:
+    return amounts(resources.limits if resources else None)
+
+
+def _millis(cores: Decimal) -> int:
+    return _whole(cores * 1000)
+
+
+def _whole(amount: Decimal) -> int:
+    return int(amount.to_integral_value(rounding=ROUND_CEILING))
