@@ -18,6 +18,7 @@ import msgspec
 from pillion.clock import Clock
 from pillion.errors import HostError
 from pillion.objects.models import core_v1
+from pillion.plan.containerspec import Mount
 from pillion.plan.facts import NodeFacts
 from pillion.plan.pods import identity_of, spec_of
 from pillion.plan.references import Configs, EnvFiles
@@ -180,31 +181,30 @@ class Volumes:
                 failures.append((volume.name, host_reason(error)))
         return Refresh(updated=tuple(updated), failures=tuple(failures))
 
-    async def prepare_sub_path(
-        self, pod_uid: str, *, volume: str, volume_path: str, sub_path: str, container: str, index: int
-    ) -> str:
-        """The host path to bind for a volumeMount with a subPath, created if need be.
+    async def prepare_sub_path(self, pod_uid: str, mount: Mount, *, container: str, index: int) -> str:
+        """The host path to bind instead of `mount.source`, for a mount with a `sub_path`; created if need be.
 
-        `volume_path` is where the volume is on the host, `index` the position among the container's volumeMounts.
-        Raises SubPathError, whose text tells the container's user nothing about this host (kubelet_pods.go:
+        `index` is the mount's position among those of the container, the same at every start of it. Raises
+        SubPathError, whose text tells the container's user nothing about this host (pkg/kubelet/kubelet_pods.go:
         makeMounts).
         """
+        volume, sub_path = mount.volume, mount.sub_path or ""
         if sub_path.startswith("/"):
             raise SubPathError(f"error SubPath `{sub_path}` must not be an absolute path")
         if ".." in sub_path.split("/"):
             raise SubPathError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
         target = Path(self._state.sub_paths(pod_uid) / volume / container / str(index))
-        mount = f'subPath {{}}for volumeMount "{volume}" of container "{container}"'
+        whose = f'for volumeMount "{volume}" of container "{container}"'
 
         def prepare() -> str:
             try:
-                subpath.make_sub_path(volume_path, sub_path)
+                subpath.make_sub_path(mount.source, sub_path)
             except OSError as error:
-                raise SubPathError(f"failed to create {mount.format('directory ')}") from error
+                raise SubPathError(f"failed to create subPath directory {whose}") from error
             try:
-                subpath.bind_sub_path(volume_path, sub_path, target)
+                subpath.bind_sub_path(mount.source, sub_path, target)
             except OSError as error:
-                raise SubPathError(f"failed to prepare {mount.format('')}") from error
+                raise SubPathError(f"failed to prepare subPath {whose}") from error
             return str(target)
 
         return await self._in_thread(pod_uid, prepare)
