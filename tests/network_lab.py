@@ -100,23 +100,9 @@ def open_lab() -> Iterator[Lab]:
         _new_namespace()
         lab = Lab(stack)
         lab.run("ip", "link", "set", "lo", "up")
-        peer = ("mtu", "1400", "netns", lab.path(lab.outside))
-        lab.run(
-            "ip",
-            "link",
-            "add",
-            "up0",
-            "mtu",
-            "1400",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "down0",
-            "mtu",
-            "1400",
-            *peer,
-        )
+        near = ("ip", "link", "add", "up0", "mtu", "1400", "type", "veth")
+        far = ("peer", "name", "down0", "mtu", "1400", "netns", lab.path(lab.outside))
+        lab.run(*near, *far)
         lab.run("ip", "address", "add", f"{HOST}/24", "dev", "up0")
         lab.run("ip", "link", "set", "up0", "up")
         lab.run("ip", "route", "add", "default", "via", OUTSIDE)

@@ -169,6 +169,19 @@ def test_ports_published_later_can_be_refused_without_harm_to_the_others(lab: La
     run(state, scenario)
 
 
+def test_a_firewall_that_drops_forwarded_packets_is_told(lab: Lab, state: StateDir) -> None:
+    lab.run(
+        "nft",
+        "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
+    )
+
+    async def scenario(network: BridgeNetwork) -> None:
+        await attach(network, lab, "pod")
+        assert any("nft chain filter FORWARD" in warning for warning in network.warnings())
+
+    run(state, scenario)
+
+
 def test_an_address_that_is_not_ours_is_refused_in_words(lab: Lab, state: StateDir) -> None:
     async def scenario(network: BridgeNetwork) -> None:
         foreign = HostPort(host_port=8080, container_port=80, host_ip="198.51.100.7")

@@ -22,7 +22,7 @@ from pillion.network.conntrack import forget_flows_to_pod, forget_flows_to_port
 from pillion.network.hostports import PortHold
 from pillion.network.leases import Lease, LeaseBook, bridge_name, open_book
 from pillion.network.links import BridgeLinks, has_link, is_forwarding, switch_forwarding_on
-from pillion.network.nat import Nat, find_closed_forwarding
+from pillion.network.nat import Nat
 from pillion.network.protocol import NetworkError
 from pillion.plan.containerspec import HostPort
 from pillion.statedir import StateDir
@@ -171,7 +171,7 @@ class BridgeNetwork:
             self._warnings.append(
                 f"pods reach this machine and each other only: it cannot translate addresses: {self._nat.refusal}"
             )
-        elif chain := await find_closed_forwarding():
+        elif chain := self._nat.closed_forwarding:
             self._warnings.append(
                 f"the firewall of this host drops forwarded packets (nft chain {chain}), so pods may not reach other"
                 f" machines: allow forwarding from and to {self._bridge}"

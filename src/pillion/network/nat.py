@@ -20,6 +20,10 @@ class _Chain(msgspec.Struct):
     hook: str = ""
     policy: str = ""
 
+    @property
+    def drops_forwarded(self) -> bool:
+        return self.hook == "forward" and self.policy == "drop"
+
 
 class _Object(msgspec.Struct):
     chain: _Chain | None = None
@@ -36,10 +40,19 @@ class Nat:
         self.refusal: str | None = None
         """Why this host has no NAT for us; None when it has."""
 
+        self.closed_forwarding: str | None = None
+        """The chain of another program's firewall (Docker's, ufw's) that drops forwarded packets by default, if any."""
+
     async def install(self, book: LeaseBook) -> None:
         """Replace the whole table. A host that refuses is remembered in `refusal`: it is no error by itself."""
         try:
-            await _nft(render_table(book))
+            chains = await _chains()
+            self.closed_forwarding = next(
+                (f"{chain.table} {chain.name}" for chain in chains if chain.drops_forwarded), None
+            )
+            # To remove what is not there would cost a new pod the grace period as well.
+            is_there = any(chain.table == book.bridge for chain in chains)
+            await _nft((render_removal(book.bridge) if is_there else "") + render_table(book))
         except HostError as error:
             self.refusal = str(error)
         else:
@@ -62,17 +75,10 @@ class Nat:
             await _apply(render_removal(bridge))
 
 
-async def find_closed_forwarding() -> str | None:
-    """The chain of another program's firewall (Docker's, ufw's) that drops forwarded packets by default, if any."""
-    try:
-        listing = await run(("nft", "-j", "list", "chains"), timeout=_NFT_SECONDS)
-    except HostError:
-        return None
-    for entry in msgspec.json.decode(listing.stdout, type=_Listing).nftables:
-        chain = entry.chain
-        if chain is not None and chain.hook == "forward" and chain.policy == "drop":
-            return f"{chain.table} {chain.name}"
-    return None
+async def _chains() -> list[_Chain]:
+    listing = await run(("nft", "-j", "list", "chains"), timeout=_NFT_SECONDS)
+    objects = msgspec.json.decode(listing.stdout, type=_Listing).nftables
+    return [entry.chain for entry in objects if entry.chain is not None]
 
 
 async def _apply(script: str) -> None:

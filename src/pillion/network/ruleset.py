@@ -13,10 +13,9 @@ from pillion.network.leases import ANY_ADDRESS, Lease, LeaseBook
 
 
 def render_table(book: LeaseBook) -> str:
-    """The whole table, named like the bridge; replaces what an earlier process left."""
+    """The whole table, named like the bridge, where there is none."""
     bridge, subnet = book.bridge, book.subnet
-    return f"""{render_removal(bridge)}
-table ip {bridge} {{
+    return f"""table ip {bridge} {{
     map ports {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}
     map address_ports {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }}
     chain host_ports {{
