@@ -156,10 +156,10 @@ class BridgeNetwork:
                 links = await self._in_kernel("open a netlink socket", BridgeLinks)
                 try:
                     await self._settle(links)
-                except NetworkError:
-                    links.close()
-                    raise
-                self._links = links
+                    self._links = links
+                finally:
+                    if self._links is None:
+                        links.close()
                 await self._hold_again(links)
             return self._links
 
