@@ -1,0 +1,36 @@
+"""The outside things a node works with, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pillion.clock import Clock
+from pillion.containers.images import ImageStore
+from pillion.containers.runtime import Runtime
+from pillion.network import Network
+from pillion.node.hooks import HookRunner
+from pillion.node.probers import Prober
+from pillion.plan.facts import NodeFacts
+from pillion.plan.references import Configs
+from pillion.statedir import StateDir
+from pillion.volumes import Volumes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drivers:
+    state: StateDir
+    clock: Clock
+    runtime: Runtime
+    network: Network
+    volumes: Volumes
+    images: ImageStore
+    configs: Configs
+    """ConfigMaps and Secrets, as they are at the moment of the question."""
+    node: NodeFacts
+    service_env: tuple[tuple[str, str], ...] = ()
+    prober: Prober = field(init=False)
+    hooks: HookRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prober", Prober(self.runtime))
+        object.__setattr__(self, "hooks", HookRunner(self.runtime))

@@ -1,0 +1,105 @@
+"""The node: the set of pod workers, and what is done for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+from pillion.errors import Bug
+from pillion.lifecycle import Stage
+from pillion.node import persistence
+from pillion.node.drivers import Drivers
+from pillion.node.eviction import watch_empty_dirs
+from pillion.node.seams import StatusWriter
+from pillion.node.worker import PodWorker
+from pillion.objects.models import core_v1
+from pillion.plan.pods import identity_of
+
+REFRESH_PERIOD = 60.0
+"""Seconds between two refreshes of configMap and secret volumes when nobody said that something changed."""
+
+
+class Node:
+    """Runs pods. `async with node:` opens the drivers; leaving it stops watching, and containers go on."""
+
+    def __init__(self, drivers: Drivers, writer: StatusWriter) -> None:
+        self._drivers = drivers
+        self._writer = writer
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def open(self) -> dict[str, persistence.SavedPod]:
+        """Take over what an earlier process left; returns the pods it wrote down. None of them runs yet: `adopt` does.
+
+        Containers and addresses that belong to no written pod are removed.
+        """
+        drivers = self._drivers
+        await drivers.runtime.open()
+        drivers.runtime.subscribe(self._container_changed)
+        await drivers.network.open()
+        saved = persistence.load_all(drivers.state)
+        for uid in drivers.runtime.pods() - saved.keys():
+            await drivers.runtime.remove_pod(uid)
+            await drivers.network.detach(uid)
+            await drivers.volumes.unmount_all(uid)
+        await drivers.network.retain(saved.keys())
+        return saved
+
+    async def close(self) -> None:
+        await self._drivers.network.close()
+        await self._drivers.runtime.close()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Own the workers' tasks until cancelled. `ready` is set when pods may be added."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(watch_empty_dirs(self._workers.values, self._drivers.volumes), name="eviction")
+            tasks.create_task(self._refresh_volumes(), name="refresh volumes")
+            ready.set()
+
+    @property
+    def workers(self) -> dict[str, PodWorker]:
+        """By UID. A worker stays until its pod is forgotten."""
+        return self._workers
+
+    def add(self, pod: core_v1.Pod) -> PodWorker:
+        """Run a new pod: defaulted, validated, with uid, namespace and creationTimestamp."""
+        return self._start(PodWorker(pod, self._drivers, self._writer))
+
+    def adopt(self, saved: persistence.SavedPod) -> PodWorker:
+        """Go on with a pod of an earlier process where that one stopped."""
+        return self._start(PodWorker(saved.pod, self._drivers, self._writer, saved=saved))
+
+    def forget(self, uid: str) -> None:
+        """The object of a finished pod is gone: remove its folder and logs."""
+        worker = self._workers.pop(uid)
+        if worker.record.stage is not Stage.FINISHED:
+            raise Bug(f"pod {identity_of(worker.pod)} is forgotten before it is finished")
+        persistence.forget(self._drivers.state, worker.pod)
+
+    def references_changed(self) -> None:
+        """A ConfigMap or Secret was created or changed."""
+        for worker in self._workers.values():
+            worker.references_changed()
+            self._spawn(worker.refresh_volumes(), "refresh volumes")
+
+    def _start(self, worker: PodWorker) -> PodWorker:
+        self._workers[worker.uid] = worker
+        self._spawn(worker.run(), f"pod {worker.plan.name}")
+        return worker
+
+    def _spawn(self, coroutine: Coroutine[None, None, None], name: str) -> None:
+        if self._tasks is None:
+            raise Bug("the node is not running")
+        self._tasks.create_task(coroutine, name=name)
+
+    def _container_changed(self, pod_uid: str) -> None:
+        worker = self._workers.get(pod_uid)
+        if worker is not None:
+            worker.nudge()
+
+    async def _refresh_volumes(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_PERIOD)
+            for worker in list(self._workers.values()):
+                await worker.refresh_volumes()

@@ -1,0 +1,215 @@
+"""The pod worker: the one task that owns one pod. observe → decide → perform → describe, driven by events alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from pillion.lifecycle import (
+    Decision,
+    Deletion,
+    EventNote,
+    Eviction,
+    Observation,
+    Outcome,
+    PodRecord,
+    ReferencesChanged,
+    Stage,
+    decide,
+)
+from pillion.lifecycle.story import Entry, tell
+from pillion.node import persistence
+from pillion.node.drivers import Drivers
+from pillion.node.performing import Performer
+from pillion.node.seams import StatusWriter
+from pillion.node.starting import PodAtHand
+from pillion.objects.models import core_v1
+from pillion.plan.build import build_plan
+from pillion.plan.facts import PodFacts
+from pillion.plan.pods import metadata_of
+from pillion.plan.volumes import mounted_volumes
+from pillion.status import Addresses, build_event, describe
+from pillion.status.containers import to_time
+from pillion.units import Instant
+
+STORY_LENGTH = 1000
+"""Entries kept per pod; older ones are forgotten."""
+
+
+class PodWorker:
+    """Runs one pod until nothing of it is left. Other tasks only leave messages for it."""
+
+    def __init__(
+        self,
+        pod: core_v1.Pod,
+        drivers: Drivers,
+        writer: StatusWriter,
+        *,
+        saved: persistence.SavedPod | None = None,
+    ) -> None:
+        self.pod = pod
+        self.plan = build_plan(pod)
+        self.record = saved.record if saved is not None else PodRecord()
+        self.story: deque[Entry] = deque(maxlen=STORY_LENGTH)
+        self._drivers = drivers
+        self._writer = writer
+        self._deletion: Deletion | None = saved.deletion if saved is not None else None
+        self._eviction: Eviction | None = saved.eviction if saved is not None else None
+        self._ips: tuple[str, ...] = saved.ips if saved is not None else ()
+        self._outcomes: list[Outcome] = []
+        self._news = asyncio.Event()
+        self._last_seen: Observation | None = None
+        self._performer = Performer(drivers, self._at_hand, self._tell, self._note)
+
+    @property
+    def uid(self) -> str:
+        return self.plan.uid
+
+    # Messages from outside
+
+    def update(self, pod: core_v1.Pod) -> None:
+        """The object has changed: spec or metadata. Its status is ours and is kept."""
+        pod.status = self.pod.status
+        self.pod = pod
+        self.plan = build_plan(pod)
+        self.nudge()
+
+    def delete(self, grace_seconds: int) -> None:
+        """End the pod. A later call can only shorten the grace period; 0 means at once."""
+        now = self._drivers.clock.now()
+        if self._deletion is not None and self._deletion.grace_seconds <= grace_seconds:
+            return
+        self._deletion = Deletion(grace_seconds=grace_seconds, requested_at=now)
+        metadata = metadata_of(self.pod)
+        self.pod = msgspec.structs.replace(
+            self.pod,
+            metadata=msgspec.structs.replace(
+                metadata,
+                deletionTimestamp=to_time(Instant(now + grace_seconds)),
+                deletionGracePeriodSeconds=grace_seconds,
+            ),
+        )
+        self.nudge()
+
+    def evict(self, message: str) -> None:
+        """The node ends the pod (an emptyDir outgrew its limit): grace period 1 s, phase Failed, reason Evicted."""
+        if self._eviction is None:
+            self._eviction = Eviction(reason="Evicted", message=message, grace_seconds=1)
+            self.nudge()
+
+    def references_changed(self) -> None:
+        """A ConfigMap or Secret changed: waiting starts are tried again at once, and volumes follow."""
+        self._tell(ReferencesChanged(at=self._drivers.clock.now()))
+
+    async def refresh_volumes(self) -> None:
+        """Let configMap, secret, downwardAPI and projected volumes show the present state of their objects."""
+        if self.record.stage is Stage.SYNCING and self.record.volumes.mounted:
+            drivers = self._drivers
+            await drivers.volumes.refresh(self.pod, mounted_volumes(self.pod), drivers.configs, drivers.node)
+
+    def nudge(self) -> None:
+        """Look again: something may have changed."""
+        self._news.set()
+
+    # The loop
+
+    async def run(self) -> None:
+        """Returns when the pod is finished: nothing of it is left on this node."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._news.clear()
+                decision = self._step()
+                for action in decision.actions:
+                    self._performer.perform(action, tasks)
+                if decision.record.stage is Stage.FINISHED:
+                    break
+                await self._wait(decision.wake_at)
+            self._performer.abandon()
+        if self._deletion is not None:
+            self._writer.pod_gone(self.pod)
+
+    def _step(self) -> Decision:
+        now = self._drivers.clock.now()
+        seen = self._observe()
+        decision = decide(self.plan, self.record, seen, now)
+        self.story.extend(tell(self._last_seen, seen, self.record, decision, now))
+        changed = decision.record is not self.record or self._last_seen != seen
+        self.record = decision.record
+        if self.record.stage not in (Stage.TERMINATED, Stage.FINISHED) or self._last_seen is None:
+            # From the tear-down on, the runtime forgets; the status goes on telling how the containers ended.
+            self._last_seen = seen
+        for event in decision.events:
+            self._note(event)
+        if changed or self.pod.status is None:
+            self._publish(now)
+        return decision
+
+    def _observe(self) -> Observation:
+        runtime, uid = self._drivers.runtime, self.uid
+        sandboxes = runtime.sandboxes(uid)
+        if sandboxes and sandboxes[0].ips:
+            self._ips = sandboxes[0].ips
+        outcomes, self._outcomes = tuple(self._outcomes), []
+        return Observation(
+            sandboxes=sandboxes,
+            containers=runtime.containers(uid),
+            outcomes=outcomes,
+            deletion=self._deletion,
+            eviction=self._eviction,
+        )
+
+    def _publish(self, now: Instant) -> None:
+        assert self._last_seen is not None
+        host_ips = self._drivers.node.host_ips
+        addresses = Addresses(host_ip=host_ips[0] if host_ips else "", pod_ips=self._ips)
+        status = describe(self.pod, self.plan, self.record, self._last_seen, now, addresses)
+        is_new = status != self.pod.status
+        if is_new:
+            self.pod = msgspec.structs.replace(self.pod, status=status)
+        persistence.save(
+            self._drivers.state,
+            self.uid,
+            persistence.SavedPod(
+                pod=self.pod,
+                record=self.record,
+                deletion=self._deletion,
+                eviction=self._eviction,
+                ips=self._ips,
+            ),
+        )
+        if is_new:
+            self._writer.pod_changed(self.pod)
+
+    async def _wait(self, wake_at: Instant | None) -> None:
+        if wake_at is None:
+            await self._news.wait()
+            return
+        delay = wake_at - self._drivers.clock.now()
+        try:
+            async with asyncio.timeout(max(0.0, delay)):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        self._news.set()
+
+    def _note(self, note: EventNote) -> None:
+        now = self._drivers.clock.now()
+        self._writer.event(build_event(self.pod, self.plan, note, node=self._drivers.node.name, now=now))
+
+    def _at_hand(self) -> PodAtHand:
+        sandboxes = self._drivers.runtime.sandboxes(self.uid)
+        return PodAtHand(
+            pod=self.pod,
+            plan=self.plan,
+            facts=PodFacts(ips=self._ips or self._addresses(), service_env=self._drivers.service_env),
+            sandbox_attempt=sandboxes[0].attempt if sandboxes else 0,
+        )
+
+    def _addresses(self) -> tuple[str, ...]:
+        sandboxes = self._drivers.runtime.sandboxes(self.uid)
+        return sandboxes[0].ips if sandboxes else ()
