@@ -17,6 +17,10 @@ import signal
 import stat
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CHUNK = 1 << 18
 _MAX_LINE = 1 << 20
 """A longer line is passed on in pieces, so that a file without line ends cannot fill the memory."""
@@ -34,23 +38,67 @@ _EVENTS = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
 
 
 class Followed:
-    """One open file, whatever it is called now."""
+    """One open file, whatever it is called now.
 
-    def __init__(self, fd: int, path: str, offset: int = 0) -> None:
+    A rotation by copy (logrotate's copytruncate) makes a second file that begins as the first does. Nothing is read
+    from it until the first has been truncated; then it holds what was not read before that.
+    """
+
+    def __init__(self, fd: int, path: str) -> None:
         self.fd = fd
         self.path = path
-        self.offset = offset
+        self.offset = 0
         self.head = b""
         self.rest = b""
         """What follows the last line end."""
+        self.generation = 0
+        """How often it was truncated."""
+        self.past = (b"", 0)
+        """Head and offset before the last truncation."""
+        self.original: tuple[Followed, int, bytes] | None = None
+        """What this may be a copy of: the file, its generation then, and its head."""
         self.unlinked_sweeps = 0
 
-    def read(self, limit: int) -> bytes:
-        """New whole lines, after at most `limit` bytes more."""
-        size = os.fstat(self.fd).st_size
-        if size < self.offset:
+    def suspect(self, other: Followed) -> None:
+        """This file's name makes it a possible copy of `other`."""
+        past = other.past[0]
+        if past and os.pread(self.fd, len(past), 0) == past:
+            self.original = (other, other.generation - 1, past)
+        elif other.head:
+            self.original = (other, other.generation, other.head)
+
+    def is_readable(self) -> bool:
+        if self.original is None:
+            return True
+        other, generation, head = self.original
+        start = os.pread(self.fd, len(head), 0)
+        if start != head:
+            if head.startswith(start):
+                return False  # not enough yet to tell
+        elif other.generation == generation:
+            return False
+        else:
+            self.offset = min(other.past[1], os.fstat(self.fd).st_size)
+        self.original = None
+        return True
+
+    def acquit(self) -> None:
+        """At the end: what has not proved to be a copy is none."""
+        if (
+            self.original is not None
+            and os.pread(self.fd, _HEAD, 0)[: len(self.original[2])] != self.original[2]
+        ):
+            self.original = None
+
+    def read(self) -> bytes:
+        """New whole lines, out of at most one chunk."""
+        if not self.is_readable():
+            return b""
+        if os.fstat(self.fd).st_size < self.offset:
+            self.generation += 1
+            self.past = (self.head, self.offset)
             self.offset, self.head = 0, b""
-        part = os.pread(self.fd, min(_CHUNK, limit), self.offset)
+        part = os.pread(self.fd, _CHUNK, self.offset)
         if not part:
             return b""
         if len(self.head) < _HEAD and self.offset == len(self.head):
@@ -92,6 +140,7 @@ class Streamer:
         self._folders = folders
         self._watches = watches
         self._files: dict[tuple[int, int], Followed] = {}
+        self.write: Callable[[bytes], object] = write_all
 
     def sweep(self) -> None:
         """Find new files, and let go of deleted ones."""
@@ -135,41 +184,35 @@ class Streamer:
         if key in self._files:
             self._files[key].path = path
         elif stat.S_ISREG(seen.st_mode):
-            offset = self._offset_of_copy(fd, path, seen.st_size)
-            self._files[key] = Followed(fd, path, offset)
+            file = Followed(fd, path)
+            for other in self._files.values():
+                if path.startswith((other.path + ".", other.path + "-")):
+                    file.suspect(other)
+            self._files[key] = file
             return
         os.close(fd)
 
-    def _offset_of_copy(self, fd: int, path: str, size: int) -> int:
-        """Rotation by copy (logrotate's copytruncate): `app.log.1` begins as `app.log` does, and that was streamed."""
-        for file in self._files.values():
-            if file.head and path.startswith((file.path + ".", file.path + "-")):
-                head = os.pread(fd, len(file.head), 0)
-                if head == file.head:
-                    return min(file.offset, size)
-        return 0
-
     def stream(self) -> None:
-        """Write what is new, files in turn, until every file is at the end it has now."""
-        pending = {key: max(os.fstat(file.fd).st_size, 1) for key, file in self._files.items()}
-        while pending:
-            for key in list(pending):
+        """Write what is new, files in turn, each up to the end it has now: a busy one does not keep the others."""
+        ends = {key: os.fstat(file.fd).st_size for key, file in self._files.items()}
+        while ends:
+            for key, end in list(ends.items()):
                 file = self._files[key]
-                before = file.offset
-                lines = file.read(pending[key])
-                write_all(lines)
-                pending[key] -= file.offset - before if file.offset > before else file.offset
-                if file.offset == before or pending[key] <= 0:
-                    del pending[key]
+                before = (file.generation, file.offset)
+                self.write(file.read())
+                if (file.generation, file.offset) == before or file.offset >= end:
+                    del ends[key]
 
     def _finish(self, file: Followed) -> None:
         if file.rest:
-            write_all(file.rest + b"\n")
+            self.write(file.rest + b"\n")
             file.rest = b""
 
     def finish(self) -> None:
         """Everything that was written so far, last lines without an end included."""
         self.sweep()
+        for file in self._files.values():
+            file.acquit()
         self.stream()
         for file in self._files.values():
             self._finish(file)
