@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pillion.containers.images import ImageError
+from pillion.containers.images.reference import parse_reference
+from pillion.containers.images.standins import stand_in
+from pillion.plan.containerspec import ImageConfig
+
+
+def found(image: str) -> ImageConfig:
+    config = stand_in(parse_reference(image))
+    assert config is not None
+    return config
+
+
+@pytest.mark.parametrize("image", ["fluent/fluent-bit:latest", "cr.fluentbit.io/fluent/fluent-bit:3.1"])
+def test_fluent_bit_is_the_log_streamer(image: str) -> None:
+    config = found(image)
+    script = config.entrypoint[-1]
+    assert [Path(m.source).name for m in config.mounts if m.destination == script] == ["logstreamer.py"]
+    assert config.substitutes is not None
+    assert config.substitutes.startswith(f"{image}: pillion's log streamer stands in")
+
+
+@pytest.mark.parametrize(
+    ("image", "command"),
+    [("busybox", "sh"), ("debian:12", "bash"), ("ubuntu:24.04", "bash"), ("python:3.12-slim", "python3")],
+)
+def test_distributions_are_the_hosts_filesystem(image: str, command: str) -> None:
+    config = found(image)
+    assert (config.root_layers, config.cmd, config.entrypoint) == (("/",), (command,), ())
+    assert config.substitutes is not None
+
+
+def test_nobody_stands_in_for_an_image_that_is_not_known() -> None:
+    assert stand_in(parse_reference("nginx")) is None
+    assert stand_in(parse_reference("quay.io/fluent/fluent-bit")) is None
+
+
+def test_a_missing_prometheus_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImageError, match="apt-get install prometheus"):
+        stand_in(parse_reference("prom/prometheus"))
+
+
+@pytest.mark.host
+def test_prometheus_runs_as_nobody_in_a_folder_it_may_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "prometheus").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = found("prom/prometheus:latest")
+    assert config.entrypoint == (str(tmp_path / "prometheus"),)
+    assert (config.user, config.working_dir, config.root_layers[-1]) == ("nobody", "/prometheus", "/")
+    layer = Path(config.root_layers[0])
+    assert (layer / "prometheus").stat().st_uid == 65534
+    assert (layer / "etc/prometheus/prometheus.yml").read_text().startswith("global:")
+    assert "nobody" in {entry.name for entry in config.passwd}
