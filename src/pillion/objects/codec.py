@@ -228,7 +228,10 @@ class _Decoder:
     def _wrong_type(self, expected: str, value: Tree, path: str, hint: str = "") -> None:
         unquoted = expected == Scalar.STRING.value and isinstance(value, bool | int | float)
         fault = Fault.UNQUOTED if unquoted else Fault.WRONG_TYPE
-        hint = "put it in quotes" if unquoted else hint
+        if unquoted:
+            hint = "put it in quotes"
+        elif _is_quoted(expected, value):
+            hint = "remove the quotes"
         self._add(path, fault, f"expected {expected}, found {_describe(value)}", hint, path)
 
     def _invalid(self, message: str, path: str, hint: str = "") -> None:
@@ -238,6 +241,15 @@ class _Decoder:
         self.problems.append(
             DecodeProblem(path=path, fault=fault, message=message, hint=hint, parent=parent, meant=meant)
         )
+
+
+def _is_quoted(expected: str, value: Tree) -> bool:
+    """Whether the text would be right without its quotes."""
+    if not isinstance(value, str):
+        return False
+    if expected == Scalar.INTEGER.value:
+        return value.removeprefix("-").isdecimal()
+    return expected == Scalar.BOOLEAN.value and value in ("true", "false")
 
 
 def _zero(shape: Shape) -> Any:
@@ -285,9 +297,12 @@ def _home(name: str, path: str, model: type[DictMixin], outer: Surroundings) -> 
         if name in model_fields(around):
             return place
     for child in model_fields(model).values():
-        inside = model_fields(child.shape.model) if isinstance(child.shape, ObjectOf) else {}
-        if name in inside and child.wire_name != "status":
-            return f"{path}.{child.wire_name}" if path else child.wire_name
+        where = f"{path}.{child.wire_name}" if path else child.wire_name
+        match child.shape:
+            case ObjectOf(inner) if name in model_fields(inner) and child.wire_name != "status":
+                return where
+            case ListOf(ObjectOf(inner)) if name in model_fields(inner):
+                return f"an item of {where}"
     return None
 
 

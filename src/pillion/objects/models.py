@@ -21,8 +21,12 @@ from pillion.errors import HostError
 _PACKAGE = "pillion.objects.schema"
 
 
-class DictMixin(msgspec.Struct, omit_defaults=True):
-    """The base of every model."""
+if TYPE_CHECKING:
+    from lightkube.core.schema import DictMixin
+else:
+
+    class DictMixin(msgspec.Struct, omit_defaults=True):
+        """The base of every model."""
 
 
 def _dataclass(cls: type) -> type:
