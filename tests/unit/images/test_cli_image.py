@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from tests.unit.images.archives import docker_archive, entry, tar_of
 
 from pillion.cli.image import image
-from tests.unit.images.archives import docker_archive, entry, tar_of
 
 
 def run(state: Path, *arguments: str) -> Result:
