@@ -52,11 +52,10 @@ def runnable_class(api_version: str, kind: str) -> type[DictMixin] | KindProblem
         )
     if kind in _KNOWN_ELSEWHERE or kind_class(api_version, kind) is not None:
         return KindProblem("kind", f"pillion does not run a {kind} yet", _RUNS)
-    known = (*RUN_KINDS, *_KNOWN_ELSEWHERE)
-    near = difflib.get_close_matches(kind, known, n=1, cutoff=0.5)
-    hint = (
-        f'did you mean "{near[0]}"?'
-        if near
-        else "pillion runs Pod, ConfigMap and Secret, and accepts Namespace"
-    )
-    return KindProblem("kind", f'unknown kind "{kind}"', hint)
+    return KindProblem("kind", f'unknown kind "{kind}"', _nearest(kind))
+
+
+def _nearest(kind: str) -> str:
+    known = {name.casefold(): name for name in (*RUN_KINDS, *_KNOWN_ELSEWHERE)}
+    near = difflib.get_close_matches(kind.casefold(), known, n=1, cutoff=0.65)
+    return f'did you mean "{known[near[0]]}"?' if near else f"pillion {_RUNS.removeprefix('it ')}"

@@ -8,6 +8,7 @@ from yaml.reader import ReaderError
 from pillion.manifest.nodes import Mark
 from pillion.manifest.problems import Problem
 
+_BACKSLASH = "in double quotes a backslash starts an escape, use single quotes"
 _HINTS = {
     "mapping values are not allowed in this context": (
         'check the indentation of this line, and put a value that holds ": " in quotes'
@@ -15,8 +16,9 @@ _HINTS = {
     "did not find expected key": "check the indentation: the line fits no block above it",
     "did not find expected '-' indicator": "check the indentation: the line fits no list above it",
     "block sequence entries are not allowed in this context": "start the list on a line of its own",
-    "found unknown escape character": "in double quotes a backslash starts an escape, use single quotes",
-    "found invalid Unicode character escape code": "in double quotes a backslash starts an escape",
+    "found unknown escape character": _BACKSLASH,
+    "found invalid Unicode character escape code": _BACKSLASH,
+    "did not find expected hexdecimal number": _BACKSLASH,
     "did not find expected <document start>": "put --- between two documents",
     "could not find expected ':'": "a key needs a colon and a blank after it",
     "control characters are not allowed": "remove the character",

@@ -136,7 +136,7 @@ BAD = {
     ),
     "backslash": (
         'a: "C:\\Users"\n',
-        "m.yaml:1:7: found invalid Unicode character escape code, in double quotes a backslash starts an escape",
+        "m.yaml:1:9: did not find expected hexdecimal number, in double quotes a backslash starts an escape, use single quotes",
     ),
     "control character": ("ä: b\nc: \x01\n", "m.yaml:2:4: control characters are not allowed, remove the character"),
     "half a character": ("a: \udcff\n", "m.yaml:1:4: the text is not UTF-8, save it as UTF-8"),
