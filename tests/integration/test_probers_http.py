@@ -140,6 +140,30 @@ def test_a_body_that_does_not_end_in_time_is_no_verdict() -> None:
     assert time.monotonic() - started >= 3, "asked three times, with a whole timeout each"
 
 
+@pytest.mark.parametrize("size", [b"-5", b"0x5", b"5_0", b"", b"f" * 17])
+def test_a_chunk_size_that_is_no_number_is_no_verdict(size: bytes) -> None:
+    result, _ = run_against(answering(head("200 OK", "Transfer-Encoding: chunked"), size + b"\r\nabcdef"))
+    assert result == ProbeResult(outcome=ProbeOutcome.UNKNOWN, message="invalid byte in chunk length")
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("ftp://127.0.0.1/", 'Get "ftp://127.0.0.1/": unsupported protocol scheme "ftp"'),
+        ("http://[::/", 'failed to parse Location header "http://[::/": Invalid IPv6 URL'),
+        ("http://127.0.0.1:99999/", 'Get "http://127.0.0.1:99999/": invalid URL: Port out of range 0-65535'),
+    ],
+)
+def test_a_location_that_is_no_place_is_a_failure(location: str, message: str) -> None:
+    result, _ = run_against(answering(head("302 Found", f"Location: {location}")))
+    assert result.outcome is ProbeOutcome.FAILURE
+    assert result.message.endswith(message)
+
+
+def test_a_host_that_is_no_name_is_a_failure() -> None:
+    assert asyncio.run(ask(80, host="[x")).outcome is ProbeOutcome.FAILURE
+
+
 def test_a_body_that_ends_early_is_no_verdict() -> None:
     result, _ = run_against(answering(head("200 OK", "Content-Length: 9"), b"half"))
     assert result == ProbeResult(outcome=ProbeOutcome.UNKNOWN, message="unexpected EOF")

@@ -100,7 +100,10 @@ class TlsConnection:
             self._incoming.write(data)
 
     async def send(self, data: bytes) -> None:
-        self._tls.write(data)
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            raise NetError(f"tls: {_reason(error)}") from error
         await self._flush()
 
     async def receive(self) -> bytes:

@@ -17,6 +17,7 @@ _HEAD_BYTES = 10 << 20
 _INFORMATIONAL_RESPONSES = 5
 """net/http: persistConn.readResponse gives up after so many 1xx."""
 _VERSION = re.compile(r"HTTP/(\d)\.(\d)")
+_CHUNK_SIZE = re.compile(r"[0-9a-fA-F]{1,16}")
 _BODILESS = frozenset({204, 304})
 
 
@@ -84,10 +85,9 @@ class ResponseReader:
         body = bytearray()
         while len(body) < limit:
             size_text = (await self._read_line()).partition(";")[0].strip()
-            try:
-                size = int(size_text, 16)
-            except ValueError as error:
-                raise MalformedError("invalid byte in chunk length") from error
+            if not _CHUNK_SIZE.fullmatch(size_text):
+                raise MalformedError("invalid byte in chunk length")
+            size = int(size_text, 16)
             if size == 0:
                 break
             body += await self._take(min(size, limit - len(body)))

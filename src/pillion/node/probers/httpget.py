@@ -149,12 +149,12 @@ class _Exchange:
         raise AssertionError("unreachable: the count never ends")
 
     async def _open(self) -> Connection:
-        parts = urlsplit(self.url)
+        scheme = self.url.partition(":")[0]
         try:
-            port = parts.port or _DEFAULT_PORTS[parts.scheme]
-            opened = await (dial_tls if parts.scheme == "https" else dial)(_hostname(self.url), port)
+            port = urlsplit(self.url).port or _DEFAULT_PORTS[scheme]
+            opened = await (dial_tls if scheme == "https" else dial)(_hostname(self.url), port)
         except KeyError as error:
-            raise GetError(self.url, f"unsupported protocol scheme {quote(parts.scheme)}") from error
+            raise GetError(self.url, f"unsupported protocol scheme {quote(scheme)}") from error
         except ValueError as error:
             raise GetError(self.url, f"invalid URL: {error}") from error
         except NetError as error:
