@@ -4,19 +4,17 @@ Does not know files, positions in text, or what running an object means.
 """
 
 from pillion.objects.codec import DecodeProblem, Fault, decode, encode, encode_json
+from pillion.objects.defaults import default
+from pillion.objects.fielderrors import FieldError
 from pillion.objects.kinds import kind_class
 from pillion.objects.models import DictMixin, core_v1, meta_v1
-
-try:  # while defaults and validation are being written
-    from pillion.objects.defaults import default  # type: ignore[import-not-found, unused-ignore]
-    from pillion.objects.validation import validate  # type: ignore[attr-defined, unused-ignore]
-except ImportError:
-    default = validate = lambda obj: []  # noqa: ARG005
+from pillion.objects.validation import validate, validate_update, warnings
 
 __all__ = [
     "DecodeProblem",
     "DictMixin",
     "Fault",
+    "FieldError",
     "core_v1",
     "decode",
     "default",
@@ -25,4 +23,6 @@ __all__ = [
     "kind_class",
     "meta_v1",
     "validate",
+    "validate_update",
+    "warnings",
 ]

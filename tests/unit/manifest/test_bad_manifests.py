@@ -81,8 +81,33 @@ BAD = {
     "tag that does not fit": (CONFIG + "data: {a: !!int x}\n", "m.yaml:4:11: ConfigMap/conf: data.a: the tag !!int does not fit the value"),
     "alias of nothing": (CONFIG + "data: *base\n", "m.yaml:4:7: data: *base refers to nothing, write &base on something before it"),
     "alias of itself": (CONFIG + "data: &a {b: *a}\n", "m.yaml:4:14: data.b: *a refers to nothing, write &a on something before it"),
+    "required field": (
+        HEAD + "spec:\n  containers:\n  - image: python:3.12\n",
+        "m.yaml:7:5: Pod/agent: spec.containers[0].name: Required value",
+    ),
+    "value that Kubernetes refuses": (
+        SPEC + "  restartPolicy: Sometimes\n",
+        "m.yaml:9:18: Pod/agent: spec.restartPolicy: "
+        'Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
+    ),
+    "reference to nothing": (
+        SPEC + "    volumeMounts:\n    - {name: logs, mountPath: /logs}\n",
+        'm.yaml:10:14: Pod/agent: spec.containers[0].volumeMounts[0].name: Not found: "logs"',
+    ),
+    "no containers": (HEAD + "spec: {}\n", "m.yaml:5:1: Pod/agent: spec.containers: Required value"),
+    "probe on a plain init container": (
+        SPEC + "  initContainers:\n  - name: init\n    image: x\n    livenessProbe: {exec: {command: [a]}}\n",
+        "m.yaml:12:5: Pod/agent: spec.initContainers[0].livenessProbe: "
+        "Forbidden: may not be set for init containers without restartPolicy=Always",
+    ),
+    "key that no file can have": (
+        CONFIG + "data:\n  a/b: x\n",
+        'm.yaml:5:8: ConfigMap/conf: data[a/b]: Invalid value: "a/b": a valid config key must consist of '
+        "alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+        "regex used for validation is '[-._a-zA-Z0-9]+')",
+    ),
     "no kind": ("apiVersion: v1\nmetadata: {name: x}\n", "m.yaml:1:1: kind: Required value, like kind: Pod"),
-    "no apiVersion": ("kind: ConfigMap\n", "m.yaml:1:1: ConfigMap: apiVersion: Required value, like apiVersion: v1"),
+    "no apiVersion": ("kind: ConfigMap\nmetadata: {name: c}\n", "m.yaml:1:1: ConfigMap/c: apiVersion: Required value, like apiVersion: v1"),
     "empty kind": ("apiVersion: v1\nkind:\n", "m.yaml:2:1: kind: Required value, like kind: Pod"),
     "kind of the wrong type": ("apiVersion: v1\nkind: [Pod]\n", "m.yaml:2:1: kind: expected a string, found a list"),
     "misspelt kind": ("apiVersion: v1\nkind: Pdo\n", 'm.yaml:2:7: Pdo: kind: unknown kind "Pdo", did you mean "Pod"?'),
@@ -161,6 +186,15 @@ def test_all_problems_of_all_documents_come_in_the_order_of_the_text() -> None:
         (16, "ConfigMap/conf"),
         (20, "Pdo"),
         (23, ""),
+    ]
+
+
+def test_what_only_follows_from_an_unreadable_field_is_not_reported_again() -> None:
+    text = HEAD + "spec:\n  containers:\n  - nam: agent\n    image: [python]\n  - name: 1\n    image: x\n"
+    assert [problem.field for problem in read_manifests(text, "m").problems] == [
+        "spec.containers[0].nam",
+        "spec.containers[0].image",
+        "spec.containers[1].name",
     ]
 
 

@@ -162,4 +162,4 @@ spec:
     assert isinstance(found.object, core_v1.Pod)
     spec = encode(found.object)["spec"]
     assert spec["volumes"][0]["configMap"]["defaultMode"] == 0o644
-    assert spec["containers"][0]["resources"]["limits"] == {"cpu": "0.5", "memory": "128Mi"}
+    assert spec["containers"][0]["resources"]["limits"] == {"cpu": "500m", "memory": "128Mi"}
