@@ -117,9 +117,9 @@ class Cgroups:
         _kill_one_by_one(Path(tree + path))
 
     def processes(self, path: str) -> frozenset[int]:
-        """Process IDs in the group itself."""
+        """Process IDs in the group and below."""
         tree = self._layout.tree("pids") or self._layout.trees[0][1]
-        return frozenset(_read_pids(Path(tree + path)))
+        return frozenset(pid for folder, _, _ in os.walk(tree + path) for pid in _read_pids(Path(folder)))
 
     def oom_kills(self, path: str) -> int:
         """How many processes of the group the kernel has killed for want of memory; 0 when the group is gone.

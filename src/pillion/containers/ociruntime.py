@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance, Progress, record_of, signal_number
 from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
+from pillion.containers.removal import destroy_container, end_creation, end_processes, remove_pod_cgroup
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandbox import Sandbox, SandboxRecord
 from pillion.errors import HostError
@@ -58,7 +58,8 @@ class OciRuntime:
         for sandbox in found.sandboxes:
             self._sandboxes.setdefault(sandbox.record.pod_uid, []).insert(0, sandbox)
         for leftover in found.leftovers:
-            await self._destroy_container(leftover)
+            await end_creation(leftover.record.id)
+            await self._destroy(leftover)
         for instance in found.instances:
             self._remember(instance)
             if instance.monitor is not None:
@@ -136,7 +137,7 @@ class OciRuntime:
             await instance.ended.wait()
         for sandbox in self._sandboxes.get(pod_uid, ()):
             sandbox.end_processes()
-            self._cgroups.kill(sandbox.record.cgroup)
+            await end_processes(self._cgroups, sandbox.record.cgroup)
 
     def _sandbox(self, pod_uid: str, attempt: int) -> Sandbox:
         for sandbox in self._sandboxes.get(pod_uid, ()):
@@ -165,10 +166,10 @@ class OciRuntime:
                 self._write_bundle(instance, spec, sandbox)
                 await self._create_in_runtime(instance, spec)
         except (OSError, HostError) as error:
-            await self._destroy_container(instance)
+            await self._destroy(instance)
             raise CreateError(str(error)) from error
         except asyncio.CancelledError:
-            await self._destroy_container(instance)
+            await self._destroy(instance)
             raise
         self._remember(instance)
         return container_id
@@ -280,7 +281,7 @@ class OciRuntime:
             if not instance.ended.is_set():
                 self._kill(instance)
                 await instance.ended.wait()
-            await self._destroy_container(instance)
+            await self._destroy(instance)
             self._forget(instance)
 
     async def remove_pod(self, pod_uid: str) -> None:
@@ -288,20 +289,13 @@ class OciRuntime:
         async with asyncio.TaskGroup() as group:
             for instance in self._by_pod.get(pod_uid, ()):
                 group.create_task(self.remove(instance.record.id))
-        for sandbox in self._sandboxes.pop(pod_uid, ()):
-            self._cgroups.remove_pod(sandbox.record.cgroup)
+        for sandbox in self._sandboxes.get(pod_uid, ()):
+            await remove_pod_cgroup(self._cgroups, sandbox.record.cgroup)
             sandbox.destroy()
+        self._sandboxes.pop(pod_uid, None)
 
-    async def _destroy_container(self, instance: Instance) -> None:
-        """Take away everything that was made of it. Nothing of it runs, or runc kills it."""
-        container_id = instance.record.id
-        if Path(self._state.runc, container_id).exists():
-            await process.run(self._runc("delete", "--force", container_id))
-        self._cgroups.kill(instance.record.cgroup)
-        self._cgroups.remove_container(instance.record.cgroup)
-        overlay.unmount_rootfs(instance.folder)
-        await asyncio.to_thread(shutil.rmtree, instance.folder, ignore_errors=True)
-        Path(self._state.exits, container_id).unlink(missing_ok=True)
+    async def _destroy(self, instance: Instance) -> None:
+        await destroy_container(instance, self._state, self._host, self._cgroups)
 
     def _runc(self, *arguments: str) -> tuple[str, ...]:
         return (self._host.runc, "--root", str(self._state.runc), *arguments)
