@@ -23,6 +23,7 @@ _EXPONENT = re.compile(r"[eE]([-+]?[0-9]+)", re.ASCII)
 
 _NANO = Decimal("1e-9")
 _MAX_INT64 = (1 << 63) - 1
+_MAX_AMOUNT = Decimal(_MAX_INT64)
 _MAX_DIGITS = 256
 _MAX_EXPONENT = 99
 # Room for every digit and exponent admitted above: nothing here may be rounded by accident.
@@ -40,10 +41,12 @@ class _Format(Enum):
 def parse_quantity(text: str) -> Decimal:
     """The exact amount, rounded up (away from zero) to a billionth, the finest Kubernetes keeps.
 
-    Raises ValueError in Kubernetes' words. Amounts with binary suffixes are capped at 2^63-1, as there.
-    Exponents beyond 99 are refused: nobody has that much of anything, and the arithmetic would never end.
+    Raises ValueError in Kubernetes' words. Every amount is capped at 2^63-1 (Kubernetes caps those with binary
+    suffixes), so that it has at most 28 digits and ordinary Decimal arithmetic with it is exact. Exponents beyond
+    99 are refused: nobody has that much of anything, and the arithmetic would never end.
     """
-    return _read(text)[0]
+    amount = _read(text)[0]
+    return max(-_MAX_AMOUNT, min(amount, _MAX_AMOUNT))
 
 
 def quantity_value(text: str) -> int:
@@ -79,7 +82,7 @@ def _read(text: str) -> tuple[Decimal, _Format]:
     number = _EXACT.multiply(Decimal(f"{whole or 0}.{fraction or 0}"), factor)
     number = number.quantize(_NANO, rounding=decimal.ROUND_UP, context=_EXACT)
     if fmt is _Format.BINARY_SI:
-        number = min(number, Decimal(_MAX_INT64))
+        number = min(number, _MAX_AMOUNT)
         if 0 < number < 1:
             fmt = _Format.DECIMAL_SI
     return (number.copy_negate() if sign == "-" else number), fmt

@@ -90,3 +90,10 @@ def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
         return
     assert isinstance(amount, Decimal)
     format_quantity(text), quantity_value(text), quantity_millis(text)
+
+
+def test_an_absurd_amount_is_capped_so_that_arithmetic_stays_exact() -> None:
+    assert parse_quantity("1e40") == 2**63 - 1
+    assert parse_quantity("-1e40") == -(2**63 - 1)
+    assert parse_quantity("1e40") % parse_quantity("2Mi") == 2**21 - 1
+    assert format_quantity("1e42") == "1e42"
