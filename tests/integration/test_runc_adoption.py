@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.runtime_lab import UID, Waiter, container_spec, open_oci_runtime, state_of
 
 from pillion.clock import LoopClock
 from pillion.containers import OciRuntime, check_host
 from pillion.lifecycle.observation import RuntimeState
-from tests.runtime_lab import UID, Waiter, container_spec, open_oci_runtime, sandbox_spec, state_of
 
 pytestmark = pytest.mark.host
 
@@ -30,8 +31,8 @@ async def main():
     await runtime.create_sandbox(sandbox_spec(**eval(sys.argv[2])))
     runtime.set_addresses(UID, 0, ("10.9.8.7",))
     commands = {
-        "runs": "trap 'echo last; exit 9' TERM; echo up; sleep 1000 & wait",
-        "ends-meanwhile": "until test -e /gate/go; do sleep 0.01; done; echo out; printf note > /dev/termination-log; exit 4",
+        "runs": "trap 'echo last; exit 9' TERM; touch /up; sleep 1000 & wait",
+        "ends-meanwhile": "until test -e /gate/go; do sleep 0.01; done; printf note > /dev/termination-log; exit 4",
         "ended-before": "exit 5",
         "never-started": "exit 6",
     }
@@ -44,7 +45,7 @@ async def main():
         if name != "never-started":
             await runtime.start(ids[name])
     await waiter.exited(ids["ended-before"])
-    await runtime.exec(ids["runs"], ("/bin/sh", "-c", "until grep -q up /proc/1/fd/1 2>/dev/null || true; do :; done"), timeout=5)
+    await runtime.exec(ids["runs"], ("/bin/sh", "-c", "until test -e /up; do sleep 0.01; done"), timeout=5)
     print(*ids.values(), flush=True)
     half_done = asyncio.create_task(runtime.create(container_spec(state_of(folder), "half-done", "/bin/true")))
     await asyncio.sleep(0.01)
@@ -58,7 +59,9 @@ asyncio.run(main())
 def live_and_be_killed(folder: Path, sandbox: str = "{}") -> dict[str, str]:
     (folder / "gate").mkdir()
     program = FIRST_LIFE.replace("import *", "import *\nfrom pillion.plan.containerspec import Mount")
-    life = subprocess.Popen([sys.executable, "-c", program, str(folder), sandbox], stdout=subprocess.PIPE, text=True)
+    life = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), sandbox], stdout=subprocess.PIPE, text=True
+    )
     assert life.stdout is not None
     try:
         ids = life.stdout.readline().split()
@@ -84,7 +87,11 @@ def test_a_new_process_finds_everything_and_goes_on_watching(tmp_path: Path, san
             assert runtime.pods() == {UID}
             (box,) = runtime.sandboxes(UID)
             assert (box.is_ready, box.ips) == (True, ("10.9.8.7",))
-            assert {seen.name for seen in runtime.containers(UID)} == {"runs", "ends-meanwhile", "ended-before"}
+            assert {seen.name for seen in runtime.containers(UID)} == {
+                "runs",
+                "ends-meanwhile",
+                "ended-before",
+            }
             assert waiter.seen(ids["ended-before"]).exit_code == 5
             meanwhile = waiter.seen(ids["ends-meanwhile"])
             assert (meanwhile.exit_code, meanwhile.reason, meanwhile.message) == (4, "Error", "note")
@@ -105,8 +112,7 @@ def test_a_new_process_finds_everything_and_goes_on_watching(tmp_path: Path, san
 def test_a_container_whose_monitor_died_meanwhile_is_ended(tmp_path: Path) -> None:
     ids = live_and_be_killed(tmp_path)
     conmon = int((Path(state_of(tmp_path).container(ids["runs"])) / "conmon.pid").read_text())
-    signal.pidfd_send_signal(pidfd := __import__("os").pidfd_open(conmon), signal.SIGKILL)
-    __import__("os").close(pidfd)
+    os.kill(conmon, signal.SIGKILL)
 
     async def second_life() -> None:
         async with open_oci_runtime(tmp_path) as runtime:

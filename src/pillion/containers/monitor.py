@@ -71,7 +71,8 @@ class Monitor:
     """Starts conmon with our runc and its state folder."""
 
     def __init__(self, conmon: str, runc: str, runc_root: str, exits: str) -> None:
-        self._base = (conmon, "--runtime", runc, f"--runtime-arg=--root={runc_root}", "--exit-dir", exits)
+        self._base = (conmon, "--runtime", runc, f"--runtime-arg=--root={runc_root}")
+        self._exits = exits
 
     async def create(
         self, container_id: str, bundle: Path, log: Path, *, options: tuple[str, ...] = ()
@@ -80,7 +81,7 @@ class Monitor:
         argv = (
             *self._base,
             *("--cid", container_id, "--cuuid", container_id, "--name", container_id),
-            *("--bundle", str(bundle), "--full-attach"),
+            *("--bundle", str(bundle), "--full-attach", "--exit-dir", self._exits),
             *("--container-pidfile", str(bundle / "pid"), "--conmon-pidfile", str(bundle / "conmon.pid")),
             *("--log-path", f"k8s-file:{log}", "--no-sync-log"),
             *options,
@@ -99,7 +100,10 @@ class Monitor:
         return self._created(line, bundle)
 
     def start_exec(self, container_id: str, bundle: Path, process_spec: Path, max_output: int) -> RunningExec:
-        """Run one more process in the container, described by an OCI process file. Raises HostError."""
+        """Run one more process in the container, described by an OCI process file. Raises HostError.
+
+        Without an exit folder: conmon would put the command's status under the container's name.
+        """
         read, write = os.pipe2(os.O_CLOEXEC)
         argv = (
             *self._base,
