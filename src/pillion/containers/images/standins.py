@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _STREAMER = Path(__file__).with_name("logstreamer.py")
 _STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
 _BUNDLED_PROMETHEUS = Path(sys.prefix, "share/pillion/prometheus/usr/bin/prometheus")
+_DEBIAN_STORAGE = Path("/var/lib/prometheus/metrics2")
+"""Debian's default for `--storage.tsdb.path`, as `prometheus --help` says; upstream's is `data`."""
 _NOBODY = 65534
 _PROMETHEUS_YML = b"""\
 global:
@@ -89,9 +91,18 @@ def _prometheus() -> tuple[HostImage, str]:
 
 
 def _prometheus_layer() -> str:
-    """What the image has and the host has not: an own storage folder and a configuration."""
-    layer = _open_layer("prometheus-1")
+    """What the image has and the host has not: an own storage folder and a configuration.
+
+    Without `--storage.tsdb.path` (a Pod's `args` replace it) the image stores in `data` of its working directory, and
+    Debian's program in a folder of its own, which is led there: it is not ours, and may hold the host's own metrics.
+    """
+    layer = _open_layer("prometheus-2")
     _make_folder(layer / "prometheus", owner=_NOBODY)
+    _make_folder(layer / "prometheus/data", owner=_NOBODY)
+    for folder in reversed(_DEBIAN_STORAGE.parents[:-1]):
+        _make_folder(layer / folder.relative_to("/"))
+    with contextlib.suppress(FileExistsError):
+        (layer / _DEBIAN_STORAGE.relative_to("/")).symlink_to("/prometheus/data")
     _make_folder(layer / "etc")
     _make_folder(layer / "etc/prometheus")
     config = layer / "etc/prometheus/prometheus.yml"
