@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_nobody_stands_in_for_an_image_that_is_not_known() -> None:
 
 def test_a_missing_prometheus_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(ImageError, match="apt-get install prometheus"):
         stand_in(parse_reference("prom/prometheus"))
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _STREAMER = Path(__file__).with_name("logstreamer.py")
 _STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
-_BUNDLED_PROMETHEUS = Path(sys.prefix, "share/pillion/prometheus/usr/bin/prometheus")
+_BUNDLED_PROMETHEUS = "share/pillion/prometheus/usr/bin/prometheus"
+"""Below the environment that pillion is installed in: there `make` puts it."""
 _DEBIAN_STORAGE = Path("/var/lib/prometheus/metrics2")
 """Debian's default for `--storage.tsdb.path`, as `prometheus --help` says; upstream's is `data`."""
 _NOBODY = 65534
@@ -72,7 +73,7 @@ def _python() -> str:
 
 def _prometheus() -> tuple[HostImage, str]:
     found = shutil.which("prometheus")
-    program = Path(found) if found else _BUNDLED_PROMETHEUS
+    program = Path(found) if found else Path(sys.prefix, _BUNDLED_PROMETHEUS)
     if not program.exists():
         raise ImageError(
             PullFailure.PULL,
