@@ -27,9 +27,8 @@ from pillion.lifecycle.observation import (
 from pillion.lifecycle.record import (
     Ending,
     PodRecord,
-    Running,
+    Shown,
     Stage,
-    StartError,
     VolumesRecord,
     Waiting,
     replaced,
@@ -122,8 +121,7 @@ def _retry_at_once(turn: Turn) -> None:
     for name, container in turn.record.containers.items():
         error = container.start_error
         if error is not None and error.reason not in (syncing.CRASH_LOOP, "PostStartHookError"):
-            cleared = StartError(reason=error.reason, message=error.message)
-            turn.update_container(name, start_error=cleared, image_backoff=None)
+            turn.update_container(name, start_error=replaced(error, retry_at=None), image_backoff=None)
 
 
 def _sync(turn: Turn) -> None:
@@ -228,13 +226,26 @@ def _remember_states(turn: Turn) -> None:
         if phase != turn.record.phase:
             turn.update(phase=phase)
     for name, view in views.items():
-        was_running = isinstance(view.state, Running)
-        if turn.container(name).was_running != was_running and view.id:
-            turn.update_container(name, was_running=was_running)
+        _remember_shown(turn, name, view)
     if not turn.record.initialized and _is_initialized(turn, views):
         turn.update(initialized=True)
-    if turn.record.restarting_all and all(views[c.name].id for c in turn.plan.mains):
+    if turn.record.restarting_all and not any(
+        c.name in turn.newest for c in turn.plan.inits + turn.plan.mains
+    ):
+        # Every instance is gone: what is shown from here on is a start like the first (AllContainersRestartCleanedUp).
         turn.update(restarting_all=False)
+
+
+def _remember_shown(turn: Turn, name: str, view: states.ContainerView) -> None:
+    shown = turn.container(name).shown
+    if shown is None:
+        if isinstance(view.state, Waiting) and view.last is None and not view.restart_count:
+            return
+    elif shown.state == view.state and shown.last == view.last and shown.restart_count == view.restart_count:
+        return
+    turn.update_container(
+        name, shown=Shown(state=view.state, last=view.last, restart_count=view.restart_count)
+    )
 
 
 def _is_initialized(turn: Turn, views: dict[str, states.ContainerView]) -> bool:

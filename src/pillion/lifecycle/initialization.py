@@ -10,7 +10,7 @@ import msgspec
 
 from pillion.lifecycle import probes, restart
 from pillion.lifecycle.observation import ContainerSeen, ProbeKind, ProbeOutcome, RuntimeState
-from pillion.lifecycle.record import Kill
+from pillion.lifecycle.record import Kill, replaced
 from pillion.lifecycle.turn import Turn
 from pillion.plan.podplan import ContainerPlan, RestartPolicy, Role
 
@@ -82,9 +82,9 @@ def _consider(turn: Turn, todo: InitPlan, index: int, instance: ContainerSeen, *
             if policy is RestartPolicy.NEVER:
                 todo.kill_pod = True
                 return
-            todo.kills.append(
-                _kill(turn, container, instance, "is in unknown state, try killing it before restart", None)
-            )
+            kill = _kill(turn, container, instance, "", None)
+            message = 'Init container is in "unknown" state, try killing it before restart'
+            todo.kills.append(replaced(kill, message=message))
             todo.starts.append(container.name)
 
 

@@ -19,7 +19,6 @@ from pillion.lifecycle.observation import (
     SandboxFailed,
 )
 from pillion.lifecycle.record import StartError, Starting, StartStage, Sync, replaced
-from pillion.lifecycle.states import REMOVED_MESSAGE, RESTARTING_ALL, terminated
 from pillion.lifecycle.turn import Turn
 from pillion.plan.podplan import Role
 from pillion.units import Instant
@@ -120,10 +119,6 @@ def _remove(turn: Turn, sync: Sync) -> bool:
         return True
     if not sync.asked:
         for instance in reversed(present):
-            last = terminated(instance)
-            if turn.record.restarting_all:
-                last = replaced(last, exit_code=137, reason=RESTARTING_ALL, message=REMOVED_MESSAGE)
-            turn.update_container(instance.name, last=last, was_running=False)
             turn.actions.append(
                 RemoveContainer(name=instance.name, id=instance.id, because="the pod begins again")
             )
@@ -206,12 +201,13 @@ def _why(turn: Turn, name: str, attempt: int) -> str:
 def container_started(turn: Turn, outcome: ContainerStarted) -> None:
     starting = turn.record.sync.starting if turn.record.sync is not None else None
     _notes(turn, outcome.name, outcome.notes)
-    turn.update_container(outcome.name, start_error=None, image_backoff=None, was_running=True)
+    turn.update_container(outcome.name, image_backoff=None)
     if starting is None or starting.name != outcome.name:
         return
     _forget_old_instances(turn, outcome.name)
     container = turn.by_name[outcome.name]
     if container.post_start is None:
+        turn.update_container(outcome.name, start_error=None)
         _change(turn, starting=None)
         return
     turn.actions.append(
@@ -246,7 +242,12 @@ def container_start_failed(turn: Turn, outcome: ContainerStartFailed) -> None:
         turn.update_container(outcome.name, attempts=max(0, attempts - 1))
     turn.update_container(
         outcome.name,
-        start_error=StartError(reason=outcome.reason, message=outcome.message, retry_at=retry_at),
+        start_error=StartError(
+            reason=outcome.reason,
+            message=outcome.message,
+            retry_at=retry_at,
+            key=turn.by_name[outcome.name].backoff_key,
+        ),
     )
     sync = turn.record.sync
     if sync is None or sync.starting is None or sync.starting.name != outcome.name:
@@ -261,6 +262,7 @@ def post_start_finished(turn: Turn, outcome: HookFinished) -> None:
     if sync is None or sync.starting is None or sync.starting.id != outcome.id:
         return
     if outcome.error is None:
+        turn.update_container(outcome.name, start_error=None)
         _change(turn, starting=None)
         return
     turn.note("Warning", "FailedPostStartHook", "PostStartHook failed", outcome.name)

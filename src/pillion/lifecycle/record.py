@@ -59,6 +59,14 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 ContainerState = Waiting | Running | Terminated
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the status said last: all that is left of an instance the runtime does not know any more."""
+
+    state: ContainerState
+    last: Terminated | None = None
+    restart_count: int = 0
+
+
 class StartError(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last start attempt failed (the kubelet's reason cache)."""
 
@@ -66,6 +74,8 @@ class StartError(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     retry_at: Instant | None = None
     """Not before this moment, unless something the container refers to changed. None: another rule decides when."""
+    key: str = ""
+    """The container's backoff key then: another image or other resources are tried at once."""
 
 
 class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +84,8 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     crash_backoff: Backoff | None = None
     image_backoff: Backoff | None = None
     start_error: StartError | None = None
-    last: Terminated | None = None
-    """The newest known end of an instance, kept for `lastState` when its instance was removed."""
-    was_running: bool = False
-    """The last published state was Running: an instance that vanished must show as terminated."""
+    shown: Shown | None = None
+    """None: the container has only ever been waiting for its first start."""
 
 
 class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,15 +9,27 @@ import msgspec
 
 from pillion.lifecycle import probes, restart
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState
-from pillion.lifecycle.record import ContainerState, Running, StartStage, Terminated, Waiting
+from pillion.lifecycle.record import (
+    ContainerState,
+    Running,
+    Shown,
+    StartStage,
+    Terminated,
+    Waiting,
+    replaced,
+)
 from pillion.lifecycle.turn import Turn
 from pillion.plan.podplan import ContainerPlan, RestartPolicy, Role
-from pillion.units import Instant
 
 CREATING = "ContainerCreating"
 INITIALIZING = "PodInitializing"
 UNKNOWN_STATUS = "ContainerStatusUnknown"
 VANISHED = "The container could not be located when the pod was deleted.  The container used to be Running"
+LOST = "The container could not be located when the pod was terminated"
+COMPLETED_UNSEEN = (
+    "Unable to get init container status from container runtime and pod has been initialized, "
+    "treat it as exited normally"
+)
 RESTARTING_ALL = "RestartingAllContainers"
 REMOVED_MESSAGE = "The container is removed because RestartAllContainers in place"
 TERMINAL = ("Succeeded", "Failed")
@@ -60,23 +72,64 @@ def view_all(turn: Turn) -> dict[str, ContainerView]:
             and starting.stage is not StartStage.UNDOING
         ):
             continue  # the kubelet does not look again before the start, postStart included, is over
-        known = instances.setdefault(instance.name, [])
-        if len(known) < 2:
-            known.append(instance)
+        instances.setdefault(instance.name, []).append(instance)
     default = Waiting(reason=INITIALIZING if turn.plan.inits else CREATING)
-    return {c.name: _view(turn, c, instances.get(c.name, []), default) for c in turn.plan.containers}
+    return {c.name: _view(turn, c, instances.get(c.name), default) for c in turn.plan.containers}
 
 
 def _view(
-    turn: Turn, container: ContainerPlan, instances: list[ContainerSeen], default: Waiting
+    turn: Turn, container: ContainerPlan, instances: list[ContainerSeen] | None, default: Waiting
 ) -> ContainerView:
     record = turn.container(container.name)
-    if not instances:
-        return _view_without_instance(turn, container, default)
-    newest = instances[0]
-    last = terminated(instances[1]) if len(instances) > 1 else record.last
-    if last is not None and last.id == newest.id:
-        last = None
+    newest = None
+    if instances is None:
+        view = _view_without_instance(turn, container, default)
+    else:
+        newest = instances[0]
+        view = _view_of(container, record.shown, newest, instances[1] if len(instances) > 1 else None)
+    error = record.start_error
+    if (
+        error is not None
+        and not isinstance(view.state, Running)
+        and not _is_done(turn, container, newest)
+        and restart.should_start(container, turn.plan, newest, deleting=turn.deleting)
+    ):
+        last = view.state if isinstance(view.state, Terminated) else view.last
+        view = replaced(view, state=Waiting(reason=error.reason, message=error.message), last=last)
+    started = ready = False
+    match container.role:
+        case Role.INIT:
+            started = isinstance(view.state, Running)
+            ready = isinstance(view.state, Terminated) and view.state.exit_code == 0
+        case Role.SIDECAR | Role.MAIN:
+            started = newest is not None and probes.has_started(container, turn.probes, newest)
+            ready = started and probes.is_ready(container, turn.probes, newest)
+        case Role.EPHEMERAL:
+            pass  # neither is ever asked of it (prober_manager.go: UpdatePodStatus)
+    return replaced(view, started=started, ready=ready) if started or ready else view
+
+
+def _is_done(turn: Turn, container: ContainerPlan, newest: ContainerSeen | None) -> bool:
+    """An init container that exited 0 keeps its state, a sidecar in backoff included, and one that must have run."""
+    if container.role is not Role.INIT and container.role is not Role.SIDECAR:
+        return False
+    if newest is None:
+        return container.role is Role.INIT and _any_main_created(turn)
+    return newest.state is RuntimeState.EXITED and newest.exit_code == 0
+
+
+def _view_of(
+    container: ContainerPlan, shown: Shown | None, newest: ContainerSeen, previous: ContainerSeen | None
+) -> ContainerView:
+    restart_count = newest.attempt
+    last = None
+    if shown is not None:
+        restart_count = max(restart_count, shown.restart_count)
+        last = shown.last
+        if isinstance(shown.state, Terminated) and shown.state.id != newest.id:
+            last = shown.state
+    if previous is not None:
+        last = terminated(previous)
     state: ContainerState
     match newest.state:
         case RuntimeState.RUNNING:
@@ -86,32 +139,17 @@ def _view(
         case RuntimeState.EXITED:
             state = terminated(newest)
         case RuntimeState.UNKNOWN:
-            state = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=VANISHED, id=newest.id)
-    error = record.start_error
-    if (
-        error is not None
-        and not isinstance(state, Running)
-        and container.role is not Role.EPHEMERAL
-        and restart.should_start(container, turn.plan, newest, deleting=turn.deleting)
-        and not (
-            container.role is Role.INIT and newest.state is RuntimeState.EXITED and newest.exit_code == 0
-        )
-    ):
-        if isinstance(state, Terminated):
-            last = state
-        state = Waiting(reason=error.reason, message=error.message)
-    started = probes.has_started(container, turn.probes, newest)
-    if container.role is Role.INIT:
-        ready = isinstance(state, Terminated) and state.exit_code == 0
-    else:
-        ready = probes.is_ready(container, turn.probes, newest)
+            state = Waiting(reason="")
+            if shown is not None and isinstance(shown.state, Running):
+                state = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=LOST, id=newest.id)
+                restart_count += 1
+            elif shown is not None and isinstance(shown.state, Terminated) and shown.state.id == newest.id:
+                state = shown.state
     return ContainerView(
         plan=container,
         state=state,
         last=last,
-        restart_count=newest.attempt,
-        started=started,
-        ready=ready,
+        restart_count=restart_count,
         id=newest.id,
         image=newest.image,
         image_id=newest.image_id,
@@ -119,34 +157,28 @@ def _view(
 
 
 def _view_without_instance(turn: Turn, container: ContainerPlan, default: Waiting) -> ContainerView:
-    record = turn.container(container.name)
-    state: ContainerState = default
-    last = record.last
-    restart_count = max(0, record.attempts - 1)
-    started = ready = False
-    if turn.record.restarting_all and record.attempts:
-        state = Waiting(reason=RESTARTING_ALL)
-    elif (
-        container.role is Role.INIT
-        and record.attempts
-        and any(turn.newest.get(main.name) is not None for main in turn.plan.mains)
-    ):
+    """Nothing was created yet, or the runtime has forgotten it: then the old status tells what is known."""
+    shown = turn.container(container.name).shown or Shown(state=default)
+    state, last, restart_count = shown.state, shown.last, shown.restart_count
+    if turn.record.restarting_all and not isinstance(state, Waiting):
+        state = Waiting(reason=RESTARTING_ALL, message=REMOVED_MESSAGE)
+        last = Terminated(exit_code=137, reason=RESTARTING_ALL, message=REMOVED_MESSAGE)
+        restart_count += 1
+    elif isinstance(state, Running):
+        state = default
+        if last is None:
+            last = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=VANISHED)
+            restart_count += not turn.deleting
+    elif isinstance(state, Waiting) and state.reason != RESTARTING_ALL:
+        state = default
+    if isinstance(state, Waiting) and container.role is Role.INIT and _any_main_created(turn):
         # A plain init's record is gone, but a main was created: it must have completed.
-        state = Terminated(
-            exit_code=0,
-            reason="Completed",
-            message="Unable to get init container status from container runtime and pod has been initialized",
-        )
-        ready = True
-    elif record.was_running:
-        last = Terminated(exit_code=137, reason=UNKNOWN_STATUS, message=VANISHED)
-        if not turn.deleting:
-            restart_count += 1
-    if record.start_error is not None and not turn.deleting:
-        state = Waiting(reason=record.start_error.reason, message=record.start_error.message)
-    return ContainerView(
-        plan=container, state=state, last=last, restart_count=restart_count, started=started, ready=ready
-    )
+        state = Terminated(exit_code=0, reason="Completed", message=COMPLETED_UNSEEN)
+    return ContainerView(plan=container, state=state, last=last, restart_count=restart_count)
+
+
+def _any_main_created(turn: Turn) -> bool:
+    return any(main.name in turn.newest for main in turn.plan.mains)
 
 
 class _Tally(msgspec.Struct):
@@ -202,7 +234,7 @@ def _count_init(tally: _Tally, view: ContainerView, policy: RestartPolicy) -> No
     ended = view.state if isinstance(view.state, Terminated) else view.last
     if ended is None:
         tally.pending_inits += 1
-    elif ended.exit_code != 0 and not restart.restarts_after(view.plan, policy, ended.exit_code):
+    elif ended.exit_code != 0 and not _comes_back(view.plan, policy, ended):
         tally.failed_inits += 1
 
 
@@ -218,7 +250,11 @@ def _count_main(tally: _Tally, view: ContainerView, policy: RestartPolicy) -> No
         tally.waiting += 1
         return
     tally.stopped += 1
-    tally.restartable += restart.restarts_after(view.plan, policy, ended.exit_code)
+    tally.restartable += _comes_back(view.plan, policy, ended)
+
+
+def _comes_back(container: ContainerPlan, policy: RestartPolicy, ended: Terminated) -> bool:
+    return ended.reason == RESTARTING_ALL or restart.restarts_after(container, policy, ended.exit_code)
 
 
 def _any_main_in_sandbox(turn: Turn) -> bool:
@@ -228,7 +264,3 @@ def _any_main_in_sandbox(turn: Turn) -> bool:
         (instance := turn.newest.get(main.name)) is not None and instance.sandbox_attempt == sandbox
         for main in turn.plan.mains
     )
-
-
-def start_time(view: ContainerView) -> Instant | None:
-    return view.state.started_at if isinstance(view.state, Running) else None

@@ -16,9 +16,8 @@ PULL_BACKOFF = "ImagePullBackOff"
 
 def compute(turn: Turn) -> Sync | None:
     """The next sync, or None when there is nothing to do (yet)."""
-    change = _sandbox_change(turn)
-    if change is not None:
-        return change if change.create_sandbox is not None else None
+    if _needs_sandbox(turn):
+        return _renew_sandbox(turn)
     reset = restart.wants_restart_of_all(turn.plan, turn.newest)
     if reset:
         return _restart_all(turn, reset)
@@ -42,55 +41,64 @@ def compute(turn: Turn) -> Sync | None:
         starts += init.starts
     killed = frozenset(kill.name for kill in kills)
     allowed = _allowed(turn, starts, killed)
+    # One in unknown state is only killed to make room for the next.
+    kills = [k for k in kills if k.name in allowed or turn.newest[k.name].state is RuntimeState.RUNNING]
     if not kills and not allowed:
         return None
-    finishes = {
-        name: exited.finished_at
-        for name in allowed
-        if (exited := last_exited(turn, name)) is not None and exited.finished_at is not None
-    }
-    return Sync(kills=tuple(kills), starts=allowed, finishes=finishes)
+    return Sync(kills=tuple(kills), starts=allowed, finishes=_finishes(turn, allowed))
 
 
-def _sandbox_change(turn: Turn) -> Sync | None:
-    """None: the sandbox is as it should be. A Sync without work: nothing may be done (util.go: PodSandboxChanged)."""
+def _needs_sandbox(turn: Turn) -> bool:
+    """Whether the pod has no sandbox it could go on in (util.go: PodSandboxChanged)."""
     sandboxes = turn.seen.sandboxes
-    ready = [s for s in sandboxes if s.is_ready]
-    plan = turn.plan
-    if sandboxes:
-        newest = sandboxes[0]
-        if (
-            len(ready) == 1
-            and newest.is_ready
-            and newest.host_network == plan.host_network
-            and (newest.host_network or newest.ips)
-        ):
-            return None
-        attempt = newest.attempt + 1
-    else:
-        attempt = turn.record.sandbox_attempts
+    if not sandboxes:
+        return True
+    newest = sandboxes[0]
+    return not (
+        newest.is_ready
+        and sum(s.is_ready for s in sandboxes) == 1
+        and newest.host_network == turn.plan.host_network
+        and (newest.host_network or newest.ips)
+    )
+
+
+def _renew_sandbox(turn: Turn) -> Sync | None:
+    """Begin again in a new sandbox, unless the pod has nothing left to start."""
+    plan, sandboxes = turn.plan, turn.seen.sandboxes
+    attempt = sandboxes[0].attempt + 1 if sandboxes else turn.record.sandbox_attempts
     if plan.restart_policy is RestartPolicy.NEVER and attempt != 0 and turn.newest:
-        return Sync()
+        return _kill_pod(turn)
     mains = [
         c.name
         for c in plan.mains
-        if not (plan.restart_policy is RestartPolicy.ON_FAILURE and _succeeded(turn.newest.get(c.name)))
+        if (c.restart_policy or plan.restart_policy) is not RestartPolicy.ON_FAILURE
+        or not _succeeded(turn.newest.get(c.name))
     ]
     if not mains and any(c.name in turn.newest for c in plan.mains):
-        return Sync()
+        return _kill_pod(turn)
     if turn.record.sandbox_retry_at is not None and turn.now < turn.record.sandbox_retry_at:
         turn.wake(turn.record.sandbox_retry_at)
-        return Sync()
+        return None
     if sandboxes:
         turn.note("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
     inits = {c.name for c in plan.inits}
+    starts = _allowed(turn, [plan.inits[0].name] if plan.inits else mains, frozenset())
     return Sync(
         kill_pod=bool(sandboxes),
         stop_sandbox=bool(sandboxes),
         remove=tuple(c.id for c in turn.seen.containers if c.name in inits),
         create_sandbox=attempt,
-        starts=(plan.inits[0].name,) if plan.inits else tuple(mains),
+        starts=starts,
+        finishes=_finishes(turn, starts),
     )
+
+
+def _finishes(turn: Turn, starts: tuple[str, ...]) -> dict[str, Instant]:
+    return {
+        name: exited.finished_at
+        for name in starts
+        if (exited := last_exited(turn, name)) is not None and exited.finished_at is not None
+    }
 
 
 def _kill_pod(turn: Turn) -> Sync | None:
@@ -138,7 +146,7 @@ def _mains(turn: Turn) -> tuple[int, list[str], list[Kill]]:
                         Kill(
                             name=container.name,
                             id=instance.id,
-                            message=f"Container {container.name} is in unknown state, try killing it before restart",
+                            message='Container is in "unknown" state, try killing it before restart',
                             grace=turn.plan.grace_seconds,
                         )
                     )
@@ -188,12 +196,21 @@ def _ready_at(turn: Turn, container: ContainerPlan, *, is_killed: bool) -> Insta
     """When the container may be started; notes the waiting reason when that is in the future."""
     record = turn.container(container.name)
     pull = record.image_backoff
-    if pull is not None and turn.now < (ready := Instant(pull.updated_at + pull.delay)):
+    if (
+        pull is not None
+        and pull.key == container.image
+        and turn.now < (ready := Instant(pull.updated_at + pull.delay))
+    ):
         _refuse_pull(turn, container)
         turn.wake(ready)
         return ready
     error = record.start_error
-    if error is not None and error.retry_at is not None and turn.now < error.retry_at:
+    if (
+        error is not None
+        and error.retry_at is not None
+        and error.key == container.backoff_key
+        and turn.now < error.retry_at
+    ):
         turn.wake(error.retry_at)
         return error.retry_at
     exited = last_exited(turn, container.name)
@@ -235,6 +252,7 @@ def _refuse_pull(turn: Turn, container: ContainerPlan) -> None:
         start_error=StartError(
             reason=PULL_BACKOFF,
             message=f'Back-off pulling image "{container.image}": {PULL_FAILED}: {error.message}',
+            key=error.key,
         ),
     )
     turn.note("Normal", "BackOff", f'Back-off pulling image "{container.image}"', container.name)

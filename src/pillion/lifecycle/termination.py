@@ -139,12 +139,17 @@ def _step(turn: Turn, stop: Stop) -> Stop | None:
 
 def _to_turn(turn: Turn, stop: Stop) -> Stop:
     """preStop is over, or given up on."""
-    left = max(0, stop.grace - floor(turn.now - stop.since))
+    left = max(0, stop.grace - _whole_seconds(turn, stop))
     return replaced(stop, stage=StopStage.TURN, since=turn.now, grace=left, deadline=Instant(turn.now + left))
 
 
+def _whole_seconds(turn: Turn, stop: Stop) -> int:
+    """In the present stage. Instants are floats of seconds since 1970: their differences are good to a microsecond."""
+    return floor(turn.now - stop.since + 1e-6)
+
+
 def _signal(turn: Turn, stop: Stop) -> Stop:
-    left = stop.grace - floor(turn.now - stop.since) if stop.ordered else stop.grace
+    left = stop.grace - _whole_seconds(turn, stop) if stop.ordered else stop.grace
     grace = max(left, FLOOR)
     plan = turn.by_name.get(stop.name)
     if stop.ordered and plan is not None and plan.role is Role.SIDECAR:
@@ -160,7 +165,11 @@ def _signal(turn: Turn, stop: Stop) -> Stop:
 
 
 def _has_turn(turn: Turn, name: str) -> bool:
-    """Mains and running plain init containers go at once; a sidecar after all mains and all later sidecars."""
+    """Mains and running plain init containers go at once; a sidecar after all mains and the next later sidecar.
+
+    That one waits for the next in turn. If it did not run, nobody waits for it, nor for those behind it
+    (kuberuntime_termination_order.go: newTerminationOrdering).
+    """
     plan = turn.by_name.get(name)
     if plan is None or plan.role is not Role.SIDECAR:
         return True
@@ -168,7 +177,8 @@ def _has_turn(turn: Turn, name: str) -> bool:
     if any(main.name in stopping for main in turn.plan.mains):
         return False
     sidecars = [c.name for c in turn.plan.inits if c.role is Role.SIDECAR]
-    return not any(later in stopping for later in sidecars[sidecars.index(name) + 1 :])
+    after = sidecars[sidecars.index(name) + 1 :]
+    return not after or after[0] not in stopping
 
 
 def _put(turn: Turn, stop: Stop) -> None:

@@ -31,7 +31,7 @@ class Turn:
             newest.setdefault(instance.name, instance)
         self.newest = newest
         """The newest instance of each container."""
-        self.by_name: dict[str, ContainerPlan] = {c.name: c for c in plan.containers}
+        self.by_name: dict[str, ContainerPlan] = plan.by_name
 
     @property
     def deleting(self) -> bool:

@@ -7,6 +7,7 @@ the moment (environment, addresses, mounts) is resolved container by container j
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -96,7 +97,7 @@ class ContainerPlan(msgspec.Struct, frozen=True, kw_only=True):
     pre_stop: Handler | None = None
 
 
-class PodPlan(msgspec.Struct, frozen=True, kw_only=True):
+class PodPlan(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict: for the cached properties
     uid: str
     namespace: str
     name: str
@@ -110,10 +111,14 @@ class PodPlan(msgspec.Struct, frozen=True, kw_only=True):
     host_network: bool = False
     readiness_gates: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def has_sidecars(self) -> bool:
         return any(c.role is Role.SIDECAR for c in self.inits)
 
-    @property
+    @cached_property
     def containers(self) -> tuple[ContainerPlan, ...]:
         return self.inits + self.mains + self.ephemerals
+
+    @cached_property
+    def by_name(self) -> dict[str, ContainerPlan]:
+        return {c.name: c for c in self.containers}
