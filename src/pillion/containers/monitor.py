@@ -136,16 +136,17 @@ class Monitor:
         return Monitored(pid=answer.number, monitor_pid=int((bundle / "conmon.pid").read_text()))
 
 
-def reopen_log(bundle: Path) -> None:
-    """Ask the running monitor to open its log file anew. No error when it has ended."""
+def reopen_log(bundle: Path) -> bool:
+    """Ask the running monitor to open its log file anew. False when it has ended."""
     try:
         ctl = os.open(bundle / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # ENOENT or ENXIO: nobody listens any more
-        return
+        return False
     try:
         os.write(ctl, REOPEN_LOG)
     finally:
         os.close(ctl)
+    return True
 
 
 def read_exit_status(exits: Path, container_id: str) -> tuple[int, float] | None:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance, Progress, record_of, signal_number
 from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
 from pillion.containers.removal import destroy_container, end_creation, end_processes, remove_pod_cgroup
+from pillion.containers.rotation import LogRotation
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandbox import Sandbox, SandboxRecord
 from pillion.errors import HostError
@@ -48,6 +49,7 @@ class OciRuntime:
         self._subscribers: list[Callable[[str], None]] = []
         # More runc processes at a time only make each of them slower.
         self._creating = asyncio.Semaphore(host.cpus + 1)
+        self._rotation = LogRotation(clock, self._running)
 
     # Taking over and letting go
 
@@ -68,10 +70,12 @@ class OciRuntime:
                 self._conclude(instance)
             else:
                 instance.ended.set()
+        self._rotation.wake()
 
     async def close(self) -> None:
         for instance in self._instances.values():
             self._unwatch(instance)
+        await self._rotation.close()
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         self._subscribers.append(changed)
@@ -243,6 +247,7 @@ class OciRuntime:
                 self._kill(instance)
                 await instance.ended.wait()
         if failure is None:
+            self._rotation.wake()
             return
         message = termination.start_failure(failure)
         instance.advance(
@@ -365,6 +370,13 @@ class OciRuntime:
         if instance is not None:
             reopen_log(instance.folder)
 
+    def dropped_log_bytes(self, container_id: str) -> int:
+        """How much of the container's log rotation has dropped so far."""
+        return self._rotation.dropped_bytes(container_id)
+
+    def _running(self) -> Iterator[Instance]:
+        return (i for i in self._instances.values() if i.state is RuntimeState.RUNNING)
+
     # Who is there
 
     def _remember(self, instance: Instance) -> None:
@@ -373,6 +385,7 @@ class OciRuntime:
 
     def _forget(self, instance: Instance) -> None:
         del self._instances[instance.record.id]
+        self._rotation.forget(instance.record.id)
         left = [other for other in self._by_pod[instance.record.pod_uid] if other is not instance]
         if left:
             self._by_pod[instance.record.pod_uid] = left

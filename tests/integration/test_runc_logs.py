@@ -1,0 +1,88 @@
+"""Logs of real containers: a flood stays within its bounds, and what is kept is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from pathlib import Path
+
+import pytest
+from tests.runtime_lab import UID, Waiter, container_spec, open_oci_runtime, sandbox_spec, state_of
+
+from pillion.containers.logs import tail
+from pillion.containers.rotation import MAX_BYTES, rotated
+from pillion.crilog import Decoder, Entry, Joiner
+
+pytestmark = pytest.mark.host
+
+LINES = 1_700_000  # some 200 MB of log
+
+
+def entries_of(path: Path) -> list[Entry]:
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    decoder = Decoder()
+    entries = decoder.feed(data)
+    assert decoder.malformed == 0
+    return entries
+
+
+def test_a_flood_of_logs_is_rotated_and_what_is_kept_is_whole(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with open_oci_runtime(tmp_path) as runtime:
+            waiter = Waiter(runtime)
+            await runtime.create_sandbox(sandbox_spec())
+            padding = "x" * 72
+            script = f"seq -f '%.0f {padding}' 1 {LINES}; until test -e /done; do sleep 0.01; done"
+            spec = container_spec(state_of(tmp_path), "c", "/bin/sh", "-c", script)
+            container_id = await runtime.create(spec)
+            await runtime.start(container_id)
+            log = Path(spec.log_path)
+            async with asyncio.timeout(30):
+                while not any(line.payload.startswith(f"{LINES} x".encode()) for line in tail(log, 1)):
+                    assert len(rotated(log)) <= 4
+                    await asyncio.sleep(0.05)
+            await runtime.exec(container_id, ("touch", "/done"), timeout=5)
+            await waiter.exited(container_id)
+            dropped.append(runtime.dropped_log_bytes(container_id))
+            await runtime.remove(container_id)
+
+    dropped: list[int] = []
+    asyncio.run(life())
+    log = Path(container_spec(state_of(tmp_path), "c").log_path)
+    files = [*rotated(log), log]
+    assert 3 <= len(files) <= 5
+    assert sum(path.stat().st_size for path in files) < 5 * (MAX_BYTES + 40e6)
+    lines = Joiner().join(entry for path in files for entry in entries_of(path))
+    numbers = [int(line.payload.split()[0]) for line in lines[1:]]  # the first may be the end of one
+    # The end is complete and without a gap; only the beginning is gone, and it is counted.
+    assert numbers == list(range(numbers[0], LINES + 1))
+    kept = entries_of(files[-2])
+    lost_bytes = (numbers[0] - 1) * files[-2].stat().st_size / len(kept)
+    assert dropped == [pytest.approx(lost_bytes, rel=0.05, abs=1000)]
+
+
+def test_a_log_that_was_moved_away_is_written_anew_after_reopening(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with open_oci_runtime(tmp_path) as runtime:
+            waiter = Waiter(runtime)
+            await runtime.create_sandbox(sandbox_spec())
+            script = "echo before; touch /before; until test -e /go; do sleep 0.01; done; echo after"
+            spec = container_spec(state_of(tmp_path), "c", "/bin/sh", "-c", script)
+            container_id = await runtime.create(spec)
+            await runtime.start(container_id)
+            wait = ("/bin/sh", "-c", "until test -e /before; do sleep 0.01; done")
+            await runtime.exec(container_id, wait, timeout=5)
+            log = Path(spec.log_path)
+            log.rename(log.with_suffix(".old"))
+            await runtime.reopen_log(container_id)
+            async with asyncio.timeout(5):
+                while not log.exists():  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
+            await runtime.exec(container_id, ("touch", "/go"), timeout=5)
+            await waiter.exited(container_id)
+            assert [entry.payload for entry in entries_of(log.with_suffix(".old"))] == [b"before"]
+            assert [entry.payload for entry in entries_of(log)] == [b"after"]
+            assert runtime.dropped_log_bytes(container_id) == 0
+            assert runtime.pods() == {UID}
+
+    asyncio.run(life())
