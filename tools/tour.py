@@ -59,6 +59,12 @@ def step(text: str) -> None:
     say(f"\n▶ {text}")
 
 
+def show(line: str) -> None:
+    """The pod's output as it comes, without Prometheus' own chatter: 25 lines at each start that nobody reads here."""
+    if not (line.startswith(f"{POD}/metrics-sidecar | ") and " level=info " in line):
+        say(line)
+
+
 class Agent:
     """The agent as its clients know it."""
 
@@ -106,23 +112,32 @@ class Traffic:
         self.failures: list[str] = []
         self._agent = agent
         self._stop = threading.Event()
-        self._enough = threading.Event()
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._send, name="traffic", daemon=True)
 
     def _send(self) -> None:
         while not self._stop.wait(0.05):
+            failure = None
             try:
                 self._agent.ask(TEXTS[self.answered % len(TEXTS)])
             except (OSError, http.client.HTTPException, ValueError) as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-            else:
-                self.answered += 1
-            if self.answered >= len(TEXTS):
-                self._enough.set()
+                failure = f"{type(error).__name__}: {error}"
+            with self._news:
+                if failure is None:
+                    self.answered += 1
+                else:
+                    self.failures.append(failure)
+                self._news.notify_all()
 
     def start(self) -> None:
         self._thread.start()
-        self._enough.wait(10)
+
+    def flow(self, count: int) -> None:
+        """Return when `count` more requests have ended, one way or the other."""
+        with self._news:
+            enough = self.answered + len(self.failures) + count
+            if not self._news.wait_for(lambda: self.answered + len(self.failures) >= enough, 30):
+                raise UnexpectedError(f"{count} more answers", "none for 30 s")
 
     def stop(self) -> None:
         self._stop.set()
@@ -172,7 +187,7 @@ class Tour:
         step("start the Pod of the lesson")
         say(f"$ pillion {' '.join(argv)}")
         self._started = time.monotonic()
-        self._child = WatchedChild([str(ROOT / ".venv/bin/pillion"), *argv], say)
+        self._child = WatchedChild([str(ROOT / ".venv/bin/pillion"), *argv], show)
 
     def run(self) -> None:
         self._wait_until_running()
@@ -191,6 +206,7 @@ class Tour:
             f"  running after {running - self._started:.2f} s; "
             f"the agent's Python took another {answering - running:.2f} s until its first answer"
         )
+        self._show_table()
 
     def _ask(self) -> None:
         step("send real requests")
@@ -234,6 +250,7 @@ class Tour:
         step("kill the metrics sidecar while requests go on")
         traffic = Traffic(self._agent)
         traffic.start()
+        traffic.flow(5)
         before = len(self._child.lines)
         pid = _container_process(self._state_dir, "metrics-sidecar")
         say(f"$ kill -KILL {pid}    # {Path(f'/proc/{pid}/comm').read_text().strip()}")
@@ -241,12 +258,13 @@ class Tour:
         killed = time.monotonic()
         self._expect_row("3/3", "Running", 1, within=30, since=before)
         back = time.monotonic()
-        poll("an answer of the new Prometheus", lambda: self._prometheus.query("1"), within=20)
+        poll("an answer of the new Prometheus", lambda: self._prometheus.value("vector(1)", 1), within=20)
         answering = time.monotonic()
+        traffic.flow(10)
         traffic.stop()
         say(
             f"  the sidecar ran again after {back - killed:.2f} s and answered after {answering - killed:.2f} s; "
-            f"{traffic.answered} requests were answered meanwhile, {len(traffic.failures)} failed"
+            f"{traffic.answered} requests were answered around it, {len(traffic.failures)} failed"
         )
         if traffic.failures:
             raise UnexpectedError("no failed request", "; ".join(traffic.failures[:5]))

@@ -47,6 +47,7 @@ class WatchedChild:
         self._is_open = True
         self._process = subprocess.Popen(
             argv,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -58,12 +59,13 @@ class WatchedChild:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            text = line.rstrip("\n")
-            self._show(text)
-            with self._news:
-                self.lines.append(text)
-                self._news.notify_all()
+        with self._process.stdout as output:
+            for line in output:
+                text = line.rstrip("\n")
+                self._show(text)
+                with self._news:
+                    self.lines.append(text)
+                    self._news.notify_all()
         with self._news:
             self._is_open = False
             self._news.notify_all()
