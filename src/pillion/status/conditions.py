@@ -27,7 +27,7 @@ def initialized(
     plan: PodPlan, views: Mapping[str, ContainerView], phase: str, *, was_initialized: bool
 ) -> Claim:
     """GeneratePodInitializedCondition. Once true it stays true (since 1.36)."""
-    if phase == "Succeeded" and plan.inits:
+    if phase == "Succeeded":
         return Claim("Initialized", "True", "PodCompleted")
     if was_initialized or not plan.inits:
         return Claim("Initialized", "True")
@@ -76,6 +76,18 @@ def ready(containers: Claim, gates: Iterable[str], current: Iterable[core_v1.Pod
     if problems:
         return Claim("Ready", "False", "ReadinessGatesNotReady", ", ".join(problems))
     return Claim("Ready", "True")
+
+
+def all_restarting(phase: str, *, is_restarting: bool) -> Claim:
+    """GenerateAllContainersRestartingCondition; for pods with a RestartAllContainers rule only."""
+    type_ = "AllContainersRestarting"
+    if phase == "Succeeded":
+        return Claim(type_, "False", "PodCompleted")
+    if phase == "Failed":
+        return Claim(type_, "False", "PodFailed")
+    if not is_restarting:
+        return Claim(type_, "False")
+    return Claim(type_, "True", "RestartAllContainersStarted", "container exited with restart policy rule")
 
 
 def write(

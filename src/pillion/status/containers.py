@@ -7,12 +7,13 @@ import datetime
 from pillion.lifecycle import ContainerView, Running, Terminated, Waiting
 from pillion.lifecycle.record import ContainerState
 from pillion.objects.models import core_v1
+from pillion.plan.podplan import Role
 from pillion.units import Instant
 
 RUNTIME_NAME = "pillion"
 """What stands before `://` in a containerID."""
 MESSAGES_LIMIT = 12 * 1024
-"""Bytes all termination messages of a pod may have together (status_manager.go: normalizeStatus)."""
+"""Bytes that a pod's containers share evenly for their termination messages (status_manager.go: normalizeStatus)."""
 
 
 def to_time(at: Instant | None) -> datetime.datetime | None:
@@ -30,7 +31,8 @@ def container_status(
         state=_state(view.state, message_limit),
         lastState=_state(view.last, message_limit) if view.last is not None else core_v1.ContainerState(),
         ready=view.ready,
-        started=view.started,
+        # Nobody asks it of an ephemeral container (prober_manager.go: UpdatePodStatus).
+        started=None if view.plan.role is Role.EPHEMERAL else view.started,
         restartCount=view.restart_count,
         image=view.image or (spec.image or ""),
         imageID=view.image_id,
@@ -42,12 +44,19 @@ def container_status(
                 name=mount.name,
                 mountPath=mount.mountPath,
                 readOnly=mount.readOnly,
-                recursiveReadOnly=mount.recursiveReadOnly,
+                recursiveReadOnly=_recursive_read_only(mount),
             )
             for mount in spec.volumeMounts or []
         ]
         or None,
     )
+
+
+def _recursive_read_only(mount: core_v1.VolumeMount) -> str | None:
+    """Said of read-only mounts alone: what it came to, not what was asked (convertToAPIContainerStatuses)."""
+    if not mount.readOnly:
+        return None
+    return "Disabled" if mount.recursiveReadOnly in (None, "Disabled") else "Enabled"
 
 
 def _state(state: ContainerState, message_limit: int) -> core_v1.ContainerState:
@@ -67,7 +76,7 @@ def _state(state: ContainerState, message_limit: int) -> core_v1.ContainerState:
                 terminated=core_v1.ContainerStateTerminated(
                     exitCode=state.exit_code,
                     reason=state.reason or None,
-                    message=state.message[:message_limit] or None,
+                    message=state.message.encode()[:message_limit].decode(errors="ignore") or None,
                     startedAt=to_time(state.started_at),
                     finishedAt=to_time(state.finished_at),
                     containerID=f"{RUNTIME_NAME}://{state.id}" if state.id else None,

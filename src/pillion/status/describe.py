@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pillion.lifecycle import Observation, PodRecord, Stage, Terminated
+from pillion.lifecycle import Observation, PodRecord, Stage
 from pillion.lifecycle.states import TERMINAL, ContainerView, view_all
 from pillion.lifecycle.turn import Turn
 from pillion.objects.models import core_v1
@@ -34,7 +34,7 @@ def describe(
     phase = record.phase
     claims = _claims(plan, record, seen, views, phase, before.conditions or [])
     generation = pod.metadata.generation if pod.metadata is not None else None
-    limit = _message_limit(views)
+    limit = MESSAGES_LIMIT // len(plan.containers)
     spec = pod.spec
     assert spec is not None
     ended = record.ending if phase == "Failed" else None
@@ -68,26 +68,18 @@ def _claims(
         s.is_ready for s in seen.sandboxes
     )
     containers = conditions.containers_ready(plan, views, phase, "ContainersReady")
-    claims = [
+    claims = []
+    if record.ending is not None and record.ending.reason == "Evicted" and phase in TERMINAL:
+        claims.append(Claim("DisruptionTarget", "True", "TerminationByKubelet", record.ending.message))
+    claims += [
         Claim("PodReadyToStartContainers", "True" if sandbox_ready else "False"),
         conditions.initialized(plan, views, phase, was_initialized=record.initialized),
         conditions.ready(containers, plan.readiness_gates, before),
         containers,
         Claim("PodScheduled", "True"),
     ]
-    if record.ending is not None and record.ending.reason == "Evicted" and phase in TERMINAL:
-        claims.append(Claim("DisruptionTarget", "True", "TerminationByKubelet", record.ending.message))
     if any(rule.action == "RestartAllContainers" for c in plan.containers for rule in c.restart_rules):
-        claims.append(
-            Claim(
-                "AllContainersRestarting",
-                "True",
-                "RestartAllContainersStarted",
-                "container exited with restart policy rule",
-            )
-            if record.restarting_all
-            else Claim("AllContainersRestarting", "False")
-        )
+        claims.append(conditions.all_restarting(phase, is_restarting=record.restarting_all))
     return claims
 
 
@@ -99,13 +91,3 @@ def _statuses(
     if not specs:
         return None
     return [container_status(views[spec.name], spec, limit) for spec in specs if spec.name in views]
-
-
-def _message_limit(views: dict[str, ContainerView]) -> int:
-    """Termination messages share 12 KiB; when they are too long together, each gets an equal part."""
-    messages = [
-        v.message for view in views.values() for v in (view.state, view.last) if isinstance(v, Terminated)
-    ]
-    if sum(map(len, messages)) <= MESSAGES_LIMIT:
-        return MESSAGES_LIMIT
-    return MESSAGES_LIMIT // len(messages)
