@@ -7,13 +7,15 @@ Namespaces are held by descriptors only, so nothing is left when the test ends, 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from pillion.network.rtnetlink import _CLONE_NEWNET, _libc, inside
+from pillion.network.netns import CLONE_NEWNET, inside
 
 HOST, OUTSIDE = "203.0.113.1", "203.0.113.2"
 SECONDS = 5.0
@@ -98,6 +100,7 @@ def open_lab() -> Iterator[Lab]:
         stack.callback(os.close, home)
         stack.enter_context(inside(home))
         _new_namespace()
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")  # the machine's own setting is inherited
         lab = Lab(stack)
         lab.run("ip", "link", "set", "lo", "up")
         near = ("ip", "link", "add", "up0", "mtu", "1400", "type", "veth")
@@ -112,7 +115,7 @@ def open_lab() -> Iterator[Lab]:
 
 
 def _new_namespace() -> None:
-    if _libc.unshare(_CLONE_NEWNET) != 0:
+    if ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0:
         raise OSError("cannot make a network namespace: needs root")
 
 

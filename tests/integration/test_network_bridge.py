@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -57,6 +58,10 @@ async def attach(
 def leftovers(lab: Lab) -> tuple[set[str], str]:
     links = {link["ifname"] for link in json.loads(lab.run("ip", "-json", "link"))}
     return links, lab.run("nft", "list", "ruleset")
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_pods_reach_each_other_and_the_host_reaches_them(lab: Lab, state: StateDir) -> None:
@@ -231,9 +236,8 @@ def test_a_new_process_takes_over_what_a_killed_one_left(lab: Lab, state: StateD
 
     run(state, scenario)
     assert leftovers(lab) == untouched
+    killed._kernel.submit(killed._close_links)
     killed._kernel.shutdown()
-    assert killed._links is not None
-    killed._links.close()
 
 
 def test_pods_survive_the_loss_of_bridge_and_rules(lab: Lab, state: StateDir) -> None:
@@ -296,3 +300,24 @@ def test_a_namespace_that_is_gone_is_an_error_that_leaves_nothing(lab: Lab, stat
     before = leftovers(lab)
     run(state, scenario)
     assert leftovers(lab) == before
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10, 30, 100])
+def test_a_first_attach_that_was_cancelled_leaves_no_link_and_no_socket(
+    lab: Lab, state: StateDir, steps: int
+) -> None:
+    async def scenario(network: BridgeNetwork) -> None:
+        path = lab.path(lab.netns())
+        attaching = asyncio.ensure_future(network.attach("pod", 0, path, ()))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        attaching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await attaching
+        await attach(network, lab, "next")
+        await network.detach("pod")
+
+    before, descriptors = leftovers(lab), open_descriptors()
+    run(state, scenario)
+    assert leftovers(lab) == before
+    assert open_descriptors() == descriptors + 2, "the lab holds the two namespaces"

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import msgspec
 
-from pillion.network.conntrack import forget_flows_to_pod, forget_flows_to_port
 from pillion.network.hostports import PortHold
 from pillion.network.leases import Lease, LeaseBook, bridge_name, open_book
-from pillion.network.links import BridgeLinks, has_link, is_forwarding, switch_forwarding_on
 from pillion.network.nat import Nat
 from pillion.network.protocol import NetworkError
+from pillion.network.sysctls import allow_loopback, is_forwarding, switch_forwarding_on
 from pillion.plan.containerspec import HostPort
 from pillion.statedir import StateDir
+
+if TYPE_CHECKING:
+    from pillion.network.links import BridgeLinks
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -42,6 +44,9 @@ class BridgeNetwork:
         self._bridge = bridge_name(self._root)
         self._book: LeaseBook | None = None
         self._links: BridgeLinks | None = None
+        """Made, used and closed in the thread `_kernel`."""
+        self._is_up = False
+        """Whether bridge and rules are there."""
         self._nat = Nat()
         self._holds: dict[str, PortHold] = {}
         self._warnings: list[str] = []
@@ -51,7 +56,9 @@ class BridgeNetwork:
 
     async def open(self) -> None:
         self._book = self._load()
-        if (self._book is not None and self._book.leases) or has_link(self._bridge):
+        # Loads pyroute2 while the node and the first sandbox are made; whoever needs it earlier queues behind this.
+        self._kernel.submit(self._open_links)
+        if (self._book is not None and self._book.leases) or _has_link(self._bridge):
             await self._establish()
 
     async def close(self) -> None:
@@ -59,9 +66,10 @@ class BridgeNetwork:
             hold.release()
         self._holds.clear()
         try:
-            if self._links is not None:
-                await self._let_go(self._links)
+            if self._is_up:
+                await self._let_go(await self._establish())
         finally:
+            await self._in_kernel("close the netlink socket", self._close_links)
             self._kernel.shutdown()
 
     async def retain(self, pod_uids: Iterable[str]) -> None:
@@ -87,7 +95,7 @@ class BridgeNetwork:
         return (lease.ip,)
 
     async def publish(self, pod_uid: str, ports: tuple[HostPort, ...]) -> None:
-        links = await self._establish()
+        await self._establish()
         before = self._lease(pod_uid)
         book = self._established.with_ports(pod_uid, ports)
         self._save(book)
@@ -96,13 +104,13 @@ class BridgeNetwork:
         try:
             # Bound before the rules, so that no other program's traffic is ever taken; listening after them.
             await self._in_kernel("open host ports", hold.bind, lease.ports)
-            await self._in_kernel("reach pods from 127.0.0.1", links.allow_loopback, self._bridge)
+            await self._in_kernel("reach pods from 127.0.0.1", allow_loopback, self._bridge)
             async with self._rules:
                 await self._nat.add_ports(self._bridge, lease)
             await self._in_kernel("open host ports", hold.listen)
             for port in lease.ports:
                 if port.protocol == "UDP":
-                    await self._forget_flows(forget_flows_to_port, port.host_port)
+                    await self._forget_flows(_forget_flows_to_port, port.host_port)
         except NetworkError:
             await self._take_ports(pod_uid, keep=before.ports)
             raise
@@ -115,7 +123,7 @@ class BridgeNetwork:
         if lease.ports:
             await self._take_ports(pod_uid, keep=())
             if any(port.protocol == "UDP" for port in lease.ports):
-                await self._forget_flows(forget_flows_to_pod, IPv4Address(lease.ip))
+                await self._forget_flows(_forget_flows_to_pod, IPv4Address(lease.ip))
         await self._in_kernel(f"remove {lease.veth}", links.unplug, lease.veth)
         self._holds.pop(pod_uid, None)
         self._save(self._established.without(pod_uid))
@@ -152,15 +160,11 @@ class BridgeNetwork:
     async def _establish(self) -> BridgeLinks:
         """Bring the bridge and the rules about, once; they are made at the first need."""
         async with self._establishing:
-            if self._links is None:
-                links = await self._in_kernel("open a netlink socket", BridgeLinks)
-                try:
-                    await self._settle(links)
-                    self._links = links
-                finally:
-                    if self._links is None:
-                        links.close()
-                await self._hold_again(links)
+            if not self._is_up:
+                await self._settle(await self._in_kernel("open a netlink socket", self._open_links))
+                self._is_up = True
+                await self._hold_again()
+            assert self._links is not None
             return self._links
 
     async def _settle(self, links: BridgeLinks) -> None:
@@ -191,12 +195,12 @@ class BridgeNetwork:
             self._warnings.append(f"this host now has another route to {book.subnet}, where its pods are")
         return book
 
-    async def _hold_again(self, links: BridgeLinks) -> None:
+    async def _hold_again(self) -> None:
         for lease in self._established.leases:
             if lease.ports:
                 hold = self._holds.setdefault(lease.pod_uid, PortHold())
                 try:
-                    await self._in_kernel("reach pods from 127.0.0.1", links.allow_loopback, self._bridge)
+                    await self._in_kernel("reach pods from 127.0.0.1", allow_loopback, self._bridge)
                     await self._in_kernel("open host ports", hold.bind, lease.ports)
                     await self._in_kernel("open host ports", hold.listen)
                 except NetworkError as error:
@@ -217,12 +221,23 @@ class BridgeNetwork:
             )
 
     async def _let_go(self, links: BridgeLinks) -> None:
-        self._links = None
-        try:
-            if not self._established.leases:
-                await self._nat.remove(self._bridge)
-                await self._in_kernel(f"remove {self._bridge}", links.remove_bridge, self._bridge)
-        finally:
+        self._is_up = False
+        if not self._established.leases:
+            await self._nat.remove(self._bridge)
+            await self._in_kernel(f"remove {self._bridge}", links.remove_bridge, self._bridge)
+
+    def _open_links(self) -> BridgeLinks:
+        """In the network's thread. A caller that was cancelled meanwhile leaves the socket to the next one."""
+        if self._links is None:
+            from pillion.network.links import BridgeLinks
+
+            self._links = BridgeLinks()
+        return self._links
+
+    def _close_links(self) -> None:
+        """In the network's thread."""
+        links, self._links = self._links, None
+        if links is not None:
             links.close()
 
     @property
@@ -263,6 +278,26 @@ class BridgeNetwork:
             remedy = " (needs CAP_NET_ADMIN and CAP_SYS_ADMIN)" if error.errno == errno.EPERM else ""
             cause = os.strerror(error.errno).lower() if error.errno else str(error)
             raise NetworkError(f"cannot {verb}: {cause}{remedy}") from error
+
+
+def _has_link(name: str) -> bool:
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def _forget_flows_to_pod(ip: IPv4Address) -> None:
+    from pillion.network.conntrack import forget_flows_to_pod
+
+    forget_flows_to_pod(ip)
+
+
+def _forget_flows_to_port(port: int) -> None:
+    from pillion.network.conntrack import forget_flows_to_port
+
+    forget_flows_to_port(port)
 
 
 def _is_routed(network: IPv4Network, routed: Iterable[IPv4Network]) -> bool:

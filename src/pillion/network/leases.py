@@ -130,6 +130,6 @@ def veth_name(bridge: str, pod_uid: str, attempt: int) -> str:
     return f"plv{hashlib.sha256(f'{bridge}/{pod_uid}/{attempt}'.encode()).hexdigest()[:11]}"
 
 
-def mac_of(ip: IPv4Address) -> bytes:
+def mac_of(ip: IPv4Address) -> str:
     """A MAC that follows the address (CNI's prefix for it): a neighbour entry that outlives a pod stays right."""
-    return b"\x0a\x58" + ip.packed
+    return f"0a:58:{ip.packed.hex(':')}"
