@@ -1,1 +1,71 @@
-"""To be written."""
+"""The `pillion` command. One file per command; each is imported only when it is used, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from pillion import __version__
+from pillion.errors import PillionError
+
+_COMMANDS = {
+    "run": ("pillion.cli.run", "run", "Run the Pods of manifests on this machine, until they are done."),
+    "image": ("pillion.cli.image", "image", "Load, list and remove images."),
+    "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
+}
+
+EXIT_NOT_RUN = 2
+"""A manifest, an argument or this machine does not allow it; nothing was run."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        known = _COMMANDS.get(cmd_name)
+        if known is None:
+            return None
+        module, attribute, _ = known
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pillion")
+def pillion() -> None:
+    """Run an AI agent's Pod, native sidecars and all, exactly as Kubernetes will run it.
+
+    \b
+    pillion run agent.yaml                         run the Pods of a manifest
+    pillion run agent.yaml --image agent:v1=./app  with a folder of this machine as the image
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Entry point: every PillionError becomes a message on stderr and exit code 2, never a traceback."""
+    try:
+        return pillion.main(args=argv, prog_name="pillion")
+    except PillionError as error:
+        click.echo(f"pillion: {error}", err=True)
+        sys.exit(EXIT_NOT_RUN)

@@ -10,7 +10,7 @@ import msgspec
 
 from pillion.clock import Clock
 from pillion.objects.models import core_v1, meta_v1
-from pillion.plan.pods import identity_of, metadata_of
+from pillion.plan.pods import identity_of
 from pillion.status import repeat, same
 from pillion.status.containers import to_time
 
@@ -26,8 +26,8 @@ class LocalObjects:
         self._config_maps: dict[tuple[str, str], core_v1.ConfigMap] = {}
         self._secrets: dict[tuple[str, str], core_v1.Secret] = {}
         self.pods: dict[str, core_v1.Pod] = {}
-        """By UID, in the order of their creation; a pod that is gone stays as it was last seen."""
-        self.gone: set[str] = set()
+        """By UID, in the order of their creation; a pod that is finished stays as it was last seen."""
+        self.finished: set[str] = set()
         self.events: list[core_v1.Event] = []
         self.changed = asyncio.Event()
         """Set at every change; whoever waits for changes clears it."""
@@ -98,9 +98,6 @@ class LocalObjects:
         del self.events[:-EVENTS_KEPT]
         self._on_event(event)
 
-    def pod_gone(self, pod: core_v1.Pod) -> None:
-        self.gone.add(identity_of(pod).uid)
+    def pod_finished(self, pod: core_v1.Pod) -> None:
+        self.finished.add(identity_of(pod).uid)
         self.changed.set()
-
-    def name_of(self, uid: str) -> str:
-        return metadata_of(self.pods[uid]).name or ""

@@ -16,5 +16,5 @@ class StatusWriter(Protocol):
     def event(self, event: core_v1.Event) -> None:
         """An Event happened. Repeats come as further Events with the same text."""
 
-    def pod_gone(self, pod: core_v1.Pod) -> None:
-        """Nothing of a deleted pod is left on the node: its object may go."""
+    def pod_finished(self, pod: core_v1.Pod) -> None:
+        """Nothing of the pod is left on the node. If it was deleted (deletionTimestamp), its object may go."""

@@ -127,8 +127,7 @@ class PodWorker:
                     break
                 await self._wait(decision.wake_at)
             self._performer.abandon()
-        if self._deletion is not None:
-            self._writer.pod_gone(self.pod)
+        self._writer.pod_finished(self.pod)
 
     def _step(self) -> Decision:
         now = self._drivers.clock.now()

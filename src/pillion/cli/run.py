@@ -1,0 +1,159 @@
+"""`pillion run`: Pods of manifests, here and now."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import click
+import msgspec
+
+from pillion.cli.manifests import read_ask
+from pillion.cli.output import Output
+from pillion.clock import LoopClock
+from pillion.containers.images import parse_sources
+from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config
+from pillion.daemon.publishing import parse_publication
+from pillion.daemon.run import Ask, FinishedPod, Run, Watcher
+
+EXIT_FAILED = 1
+EXIT_TIMEOUT = 124
+_SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+class _Shower(Watcher, Protocol):
+    def finished(self, pods: list[FinishedPod]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@click.command(short_help="Run the Pods of manifests on this machine, until they are done.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--image",
+    "images",
+    metavar="NAME=SOURCE",
+    multiple=True,
+    help="Where an image comes from: an archive, a folder with a pillion-image.yaml, a loaded image, or `host`.",
+)
+@click.option(
+    "--no-stand-ins", is_flag=True, help="Never run something else in the place of a well-known image."
+)
+@click.option(
+    "--publish",
+    "publish",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Reach a Pod's port on this machine: [ADDRESS:]HOST_PORT:[POD/]PORT.",
+)
+@click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "wide", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one object per line.",
+)
+@click.option("--timeline", is_flag=True, help="At the end, print what happened when, and why.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="End the Pods in order after this time.",
+)
+@click.option(
+    "--state-dir",
+    metavar="DIR",
+    default=DEFAULT_STATE_DIR,
+    show_default=True,
+    envvar="PILLION_STATE_DIR",
+    help="Where everything is kept; one pillion per folder.",
+)
+@click.option("--color/--no-color", default=None, help="Colours; by default on a terminal.")
+def run(
+    files: tuple[str, ...],
+    images: tuple[str, ...],
+    no_stand_ins: bool,  # noqa: FBT001 - click gives flags so
+    publish: tuple[str, ...],
+    namespace: str,
+    output: str,
+    timeline: bool,  # noqa: FBT001
+    timeout: float | None,
+    state_dir: str,
+    color: bool | None,  # noqa: FBT001
+) -> None:
+    """Run the Pods in FILE... (files, folders, or - for standard input) with their ConfigMaps and Secrets.
+
+    Ctrl-C ends them in the kubelet's order; a second Ctrl-C ends them at once.
+
+    \b
+    pillion run pod.yaml
+    pillion run pod.yaml config.yaml --image myregistry.example/agent:v1=./agent --publish 8080:8000
+    cat pod.yaml | pillion run - -o json --timeout 60
+
+    \b
+    Exit status: 0 all Pods Succeeded; 1 a Pod Failed; 2 nothing was run (manifest, argument, machine);
+    124 the timeout ended them; 130 Ctrl-C ended them, 143 SIGTERM.
+    """
+    ask = read_ask(files, namespace)
+    ask = msgspec.structs.replace(ask, publications=tuple(parse_publication(text) for text in publish))
+    config = Config(
+        state_dir=state_dir, images=parse_sources(images, folder=Path.cwd(), stand_ins=not no_stand_ins)
+    )
+    sys.exit(asyncio.run(_run(config, ask, output, show_timeline=timeline, timeout=timeout, color=color)))
+
+
+async def _run(
+    config: Config, ask: Ask, output: str, *, show_timeline: bool, timeout: float | None, color: bool | None
+) -> int:
+    endings: list[int] = []
+    runs: list[Run] = []
+
+    def end(status: int) -> None:
+        endings.append(status)
+        for known in runs:
+            known.interrupt()
+
+    watcher = _watcher(output, lambda: end(_SIGNALS[signal.SIGHUP]), show_timeline=show_timeline, color=color)
+    runs.append(Run(config, ask, watcher))
+    loop = asyncio.get_running_loop()
+    for number, status in _SIGNALS.items():
+        loop.add_signal_handler(number, end, status)
+    timer = loop.call_later(timeout, end, EXIT_TIMEOUT) if timeout is not None else None
+    try:
+        pods = await runs[0].run()
+        watcher.finished(pods)
+    finally:
+        if timer is not None:
+            timer.cancel()
+        await watcher.close()
+    if endings:
+        return endings[0]
+    return 0 if all(pod.phase == "Succeeded" for pod in pods) else EXIT_FAILED
+
+
+def _watcher(output: str, broken: Callable[[], None], *, show_timeline: bool, color: bool | None) -> _Shower:
+    if output == "json":
+        from pillion.cli.jsonwatcher import JsonWatcher
+
+        return JsonWatcher(Output(sys.stdout.buffer, broken))
+    is_live = sys.stdout.isatty() if color is None else color
+    if is_live:
+        from rich.console import Console
+
+        from pillion.cli.livewatcher import LiveWatcher
+
+        console = Console(force_terminal=True if color else None)
+        return LiveWatcher(console, LoopClock(), wide=output == "wide", show_timeline=show_timeline)
+    from pillion.cli.textwatcher import TextWatcher
+
+    return TextWatcher(
+        Output(sys.stdout.buffer, broken),
+        wide=output == "wide",
+        show_timeline=show_timeline,
+    )

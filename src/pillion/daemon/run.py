@@ -1,0 +1,298 @@
+"""`pillion run` without its looks: pods run until they are finished or told to stop, and whoever watches is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from pillion.clock import LoopClock
+from pillion.containers.inotify import Folders
+from pillion.containers.logs import follow, tail
+from pillion.crilog import Entry
+from pillion.daemon import lock
+from pillion.daemon.assembly import Config, build_drivers
+from pillion.daemon.objects import LocalObjects
+from pillion.daemon.publishing import Publication, Published, match
+from pillion.errors import HostError
+from pillion.lifecycle import Stage
+from pillion.lifecycle.story import Entry as StoryEntry
+from pillion.node import Drivers, Node, PodWorker, SavedPod
+from pillion.objects.models import core_v1
+from pillion.objects.qos import compute_qos
+from pillion.plan.pods import identity_of, metadata_of, spec_of
+from pillion.status import PodRow, pod_row
+
+LAST_LINES = 10
+"""Log lines shown of a container that failed."""
+ORPHAN_GRACE = 1
+"""Seconds for pods that are no longer asked for (kubelet.go: HandlePodCleanups, orphans)."""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run: defaulted, validated objects."""
+
+    pods: tuple[core_v1.Pod, ...]
+    config_maps: tuple[core_v1.ConfigMap, ...] = ()
+    secrets: tuple[core_v1.Secret, ...] = ()
+    publications: tuple[Publication, ...] = ()
+
+
+class Watcher(Protocol):
+    """Who is told. Everything is called on the loop and must not block for long."""
+
+    def applied(self, pod: core_v1.Pod, what: str) -> None:
+        """`created`, `adopted`, or `orphaned`."""
+
+    def changed(self, pod: core_v1.Pod, row: PodRow) -> None: ...
+
+    def event(self, event: core_v1.Event) -> None: ...
+
+    def reachable(self, pod: core_v1.Pod, published: Iterable[Published]) -> None:
+        """The pod has its addresses."""
+
+    async def log(self, pod: core_v1.Pod, container: str, entries: list[Entry]) -> None:
+        """Whole lines of a container. Taking long is fine: the log file is the buffer."""
+
+    def warn(self, text: str) -> None: ...
+
+
+class FailedContainer(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    exit_code: int
+    reason: str
+    message: str
+    last_lines: tuple[str, ...]
+
+
+class FinishedPod(msgspec.Struct, frozen=True, kw_only=True):
+    pod: core_v1.Pod
+    phase: str
+    failed: tuple[FailedContainer, ...]
+    story: tuple[StoryEntry, ...]
+
+
+class Run:
+    """One run. `interrupt` may be called at any time: the first ends the pods in order, the second at once."""
+
+    def __init__(self, config: Config, ask: Ask, watcher: Watcher) -> None:
+        self._config = config
+        self._ask = ask
+        self._watcher = watcher
+        self._interrupts = 0
+        self._interrupted = asyncio.Event()
+        self._followed: set[tuple[str, str, int]] = set()
+        self._ended: dict[tuple[str, str, int], asyncio.Event] = {}
+        self._followers: list[asyncio.Task[None]] = []
+        self._reached: dict[str, str] = {}
+        self._folders = Folders()
+
+    def interrupt(self) -> None:
+        self._interrupts += 1
+        self._interrupted.set()
+
+    async def run(self) -> list[FinishedPod]:
+        """Run everything to its end and leave nothing behind. Raises ManifestError, HostError."""
+        clock = LoopClock()
+        self._objects = objects = LocalObjects(clock)
+        for config_map in self._ask.config_maps:
+            objects.put_config_map(config_map)
+        for secret in self._ask.secrets:
+            objects.put_secret(secret)
+        published = match(list(self._ask.publications), list(self._ask.pods))
+        drivers = build_drivers(self._config, clock, objects)
+        with lock.hold(drivers.state):
+            objects.on_event(self._watcher.event)
+            node = Node(drivers, objects)
+            saved = await node.open()
+            try:
+                for warning in drivers.network.warnings():
+                    self._watcher.warn(warning)
+                async with _running(node) as tasks:
+                    workers = self._apply(node, drivers, saved)
+                    return await self._watch(node, drivers, workers, published, tasks)
+            finally:
+                await node.close()
+
+    def _apply(self, node: Node, drivers: Drivers, saved: dict[str, SavedPod]) -> list[PodWorker]:
+        """Adopt what is asked for and runs already, end what is no longer asked for, create the rest."""
+        objects, left = self._objects, dict(saved)
+        adopted: dict[int, PodWorker] = {}
+        for index, pod in enumerate(self._ask.pods):
+            uid = next((uid for uid, known in left.items() if _is_same(known, pod)), None)
+            if uid is not None:
+                known = left.pop(uid)
+                objects.keep(known.pod)
+                adopted[index] = node.adopt(known)
+                self._watcher.applied(known.pod, "adopted")
+        for known in left.values():
+            objects.keep(known.pod)
+            worker = node.adopt(known)
+            if known.record.stage is not Stage.FINISHED:
+                self._watcher.applied(known.pod, "orphaned")
+            worker.delete(ORPHAN_GRACE)
+        workers = []
+        for index, pod in enumerate(self._ask.pods):
+            worker = adopted.get(index) or self._create(node, drivers, pod)
+            workers.append(worker)
+        return workers
+
+    def _create(self, node: Node, drivers: Drivers, pod: core_v1.Pod) -> PodWorker:
+        admitted = self._objects.admit(pod, node=drivers.node.name, qos_class=compute_qos(pod))
+        self._watcher.applied(admitted, "created")
+        return node.add(admitted)
+
+    async def _watch(
+        self,
+        node: Node,
+        drivers: Drivers,
+        workers: list[PodWorker],
+        published: list[Published],
+        tasks: asyncio.TaskGroup,
+    ) -> list[FinishedPod]:
+        shown: dict[str, core_v1.Pod] = {}
+        obeyed = 0
+        stopper = tasks.create_task(self._interrupted.wait())
+        while True:
+            self._objects.changed.clear()
+            if self._interrupts > obeyed:
+                obeyed = self._interrupts
+                for worker in node.workers.values():
+                    worker.delete(0 if obeyed > 1 else worker.plan.grace_seconds)
+                self._interrupted.clear()
+                stopper = tasks.create_task(self._interrupted.wait())
+            for worker in workers:
+                pod = worker.pod
+                if shown.get(worker.uid) is not pod:
+                    shown[worker.uid] = pod
+                    self._watcher.changed(pod, pod_row(pod, drivers.clock.now()))
+                    self._follow_logs(drivers, worker, tasks)
+                    self._reach(drivers, worker, published, tasks)
+            for warning in drivers.network.warnings():
+                self._watcher.warn(warning)
+            if all(worker.record.stage is Stage.FINISHED for worker in node.workers.values()):
+                break
+            changed = tasks.create_task(self._objects.changed.wait())
+            await asyncio.wait({changed, stopper}, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        stopper.cancel()
+        for ended in self._ended.values():
+            ended.set()
+        if self._followers:
+            await asyncio.wait(self._followers)
+        finished = [await self._conclude(drivers, worker) for worker in workers]
+        for uid in list(node.workers):
+            node.forget(uid)
+        return finished
+
+    def _follow_logs(self, drivers: Drivers, worker: PodWorker, tasks: asyncio.TaskGroup) -> None:
+        """Follow each instance of each container from its first line on."""
+        status = worker.pod.status
+        if status is None:
+            return
+        for known in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
+            if not known.containerID:
+                continue
+            for attempt in {known.restartCount, max(0, known.restartCount - 1)}:
+                key = (worker.uid, known.name, attempt)
+                if key not in self._followed and _log_path(drivers, worker, known.name, attempt).exists():
+                    self._followed.add(key)
+                    ended = self._ended.setdefault(key, asyncio.Event())
+                    self._followers.append(
+                        tasks.create_task(self._follow(drivers, worker, known.name, attempt, ended))
+                    )
+            for (uid, name, attempt), ended in self._ended.items():
+                is_over = attempt < known.restartCount or (
+                    known.state is not None and known.state.running is None
+                )
+                if uid == worker.uid and name == known.name and is_over:
+                    ended.set()
+
+    async def _follow(
+        self, drivers: Drivers, worker: PodWorker, container: str, attempt: int, ended: asyncio.Event
+    ) -> None:
+        path = _log_path(drivers, worker, container, attempt)
+        async for entries in follow(path, ended, self._folders):
+            await self._watcher.log(worker.pod, container, entries)
+
+    def _reach(
+        self, drivers: Drivers, worker: PodWorker, published: list[Published], tasks: asyncio.TaskGroup
+    ) -> None:
+        """Publish the pod's ports once it has an address, and again when a new sandbox brought another."""
+        status = worker.pod.status
+        ip = status.podIP if status is not None else None
+        if not ip or self._reached.get(worker.uid) == ip or worker.record.stage is not Stage.SYNCING:
+            return
+        self._reached[worker.uid] = ip
+        identity = identity_of(worker.pod)
+        own = [p for p in published if p.pod == f"{identity.namespace}/{identity.name}"]
+        tasks.create_task(self._publish(drivers, worker, own))
+
+    async def _publish(self, drivers: Drivers, worker: PodWorker, published: list[Published]) -> None:
+        if published:
+            try:
+                await drivers.network.publish(worker.uid, tuple(p.host_port for p in published))
+            except HostError as error:
+                self._watcher.warn(f"{identity_of(worker.pod).name}: {error}")
+                return
+        self._watcher.reachable(worker.pod, published)
+
+    async def _conclude(self, drivers: Drivers, worker: PodWorker) -> FinishedPod:
+        pod = worker.pod
+        status = pod.status or core_v1.PodStatus()
+        failed = []
+        for known in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
+            ended = known.state.terminated if known.state is not None else None
+            if ended is None or ended.exitCode == 0 or known.name in _sidecars(pod):
+                continue
+            path = _log_path(drivers, worker, known.name, known.restartCount)
+            failed.append(
+                FailedContainer(
+                    name=known.name,
+                    exit_code=ended.exitCode,
+                    reason=ended.reason or "",
+                    message=ended.message or "",
+                    last_lines=tuple(
+                        entry.payload.decode(errors="replace") for entry in tail(path, LAST_LINES)
+                    ),
+                )
+            )
+        return FinishedPod(
+            pod=pod, phase=worker.record.phase, failed=tuple(failed), story=tuple(worker.story)
+        )
+
+
+@asynccontextmanager
+async def _running(node: Node) -> AsyncIterator[asyncio.TaskGroup]:
+    """The node runs while the block runs; the yielded group is for tasks that end with it."""
+    async with asyncio.TaskGroup() as tasks:
+        ready = asyncio.Event()
+        own = tasks.create_task(node.run(ready), name="node")
+        await ready.wait()
+        yield tasks
+        own.cancel()
+
+
+def _is_same(saved: SavedPod, pod: core_v1.Pod) -> bool:
+    """Whether a pod of an earlier process is the one that is asked for, unchanged and still alive."""
+    if saved.deletion is not None or saved.record.stage is not Stage.SYNCING:
+        return False
+    known, asked = metadata_of(saved.pod), metadata_of(pod)
+    spec = msgspec.structs.replace(spec_of(saved.pod), nodeName=spec_of(pod).nodeName)
+    return (known.namespace, known.name) == (asked.namespace or "default", asked.name) and spec == spec_of(
+        pod
+    )
+
+
+def _sidecars(pod: core_v1.Pod) -> set[str]:
+    return {c.name for c in spec_of(pod).initContainers or () if c.restartPolicy == "Always"}
+
+
+def _log_path(drivers: Drivers, worker: PodWorker, container: str, attempt: int) -> Path:
+    plan = worker.plan
+    folder = drivers.state.pod_logs(plan.namespace, plan.name, plan.uid)
+    return Path(drivers.state.container_log(folder, container, attempt))
