@@ -153,8 +153,9 @@ class Instance:
 def signal_number(name: str) -> int:
     """`SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`: as an image's STOPSIGNAL may spell it. Unknown names mean SIGTERM."""
     if name.isdigit():
-        return int(name)
-    base, _, offset = name.upper().removeprefix("SIG").partition("+")
-    if base == "RTMIN" and (not offset or offset.isdigit()):
-        return signal.SIGRTMIN + int(offset or 0)
-    return getattr(signal.Signals, f"SIG{base}", signal.SIGTERM).value
+        return int(name) if 1 <= int(name) < signal.NSIG else signal.SIGTERM.value
+    bare = name.upper().removeprefix("SIG")
+    base, _, offset = bare.partition("+")
+    if base == "RTMIN" and offset.isdigit():
+        return min(signal.SIGRTMIN + int(offset), signal.SIGRTMAX)
+    return getattr(signal.Signals, f"SIG{bare}", signal.SIGTERM).value
