@@ -1,4 +1,4 @@
-"""The seam to the container runtime: what the node asks of it, whoever answers (runc and conmon, or the fake in `testing`).
+"""The seam to the container runtime: what the node asks, whoever answers (runc and conmon, or the fake in `testing`).
 
 The runtime keeps what it needs on disk, so that a new process finds every sandbox and container again (`open`).
 Nothing here knows Kubernetes objects, probes, restarts or order: that is `lifecycle`.
