@@ -14,7 +14,8 @@ from pillion.objects.models import core_v1
 from pillion.plan.pods import containers_of, identity_of, metadata_of
 from pillion.status import PodRow
 
-SHOWN_EVENTS = frozenset({"StandIn", "FailedMount"})
+STAND_IN = "StandIn"
+SHOWN_EVENTS = frozenset({STAND_IN})
 """Normal events worth a line; Warnings always are."""
 _RESERVED = 24
 """Least width of the NAME column, so that rows of several pods line up as they come."""
@@ -27,7 +28,7 @@ class TextWatcher:
         self._show_timeline = show_timeline
         self._rows: dict[str, tuple[str, ...]] = {}
         self._has_title = False
-        self._said: set[tuple[str, str]] = set()
+        self._said: set[str] = set()
 
     def say(self, text: str) -> None:
         self._output.write(text.encode(errors="replace") + b"\n")
@@ -56,9 +57,8 @@ class TextWatcher:
 
     def event(self, event: core_v1.Event) -> None:
         text = event_line(event)
-        key = (event.involvedObject.uid or "", text)
-        if (event.type == "Warning" or event.reason in SHOWN_EVENTS) and key not in self._said:
-            self._said.add(key)
+        if (event.type == "Warning" or event.reason in SHOWN_EVENTS) and text not in self._said:
+            self._said.add(text)
             self.say(text)
 
     def reachable(self, pod: core_v1.Pod, published: Iterable[Published]) -> None:
@@ -82,6 +82,8 @@ class TextWatcher:
 
 
 def event_line(event: core_v1.Event) -> str:
+    if event.reason == STAND_IN:
+        return f"stand-in: {event.message}"
     about = event.involvedObject
     path = about.fieldPath or ""
     container = f"/{path[path.index('{') + 1 : -1]}" if "{" in path else ""

@@ -19,6 +19,7 @@ from pillion.lifecycle import (
     Stage,
     decide,
 )
+from pillion.lifecycle.record import replaced
 from pillion.lifecycle.story import Entry, tell
 from pillion.node import persistence
 from pillion.node.drivers import Drivers
@@ -134,7 +135,7 @@ class PodWorker:
         seen = self._observe()
         decision = decide(self.plan, self.record, seen, now)
         self.story.extend(tell(self._last_seen, seen, self.record, decision, now))
-        changed = decision.record is not self.record or self._last_seen != seen
+        changed = self._is_news(decision.record, seen)
         self.record = decision.record
         if self.record.stage not in (Stage.TERMINATED, Stage.FINISHED) or self._last_seen is None:
             # From the tear-down on, the runtime forgets; the status goes on telling how the containers ended.
@@ -144,6 +145,19 @@ class PodWorker:
         if changed or self.pod.status is None:
             self._publish(now)
         return decision
+
+    def _is_news(self, record: PodRecord, seen: Observation) -> bool:
+        """Whether a status or what is on disk could differ. Most decisions only count a probe's answer."""
+        before, last = self.record, self._last_seen
+        if last is None or (last.containers, last.sandboxes) != (seen.containers, seen.sandboxes):
+            return True
+        if record is before:
+            return False
+        if record.probes is not before.probes:
+            results = {key: probe.result for key, probe in record.probes.items()}
+            if results != {key: probe.result for key, probe in before.probes.items()}:
+                return True
+        return replaced(record, probes=before.probes) != before
 
     def _observe(self) -> Observation:
         runtime, uid = self._drivers.runtime, self.uid
