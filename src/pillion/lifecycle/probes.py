@@ -7,7 +7,7 @@ longer than the period leaves one tick waiting, not more.
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 
 from pillion.lifecycle.actions import RunProbe
 from pillion.lifecycle.observation import ContainerSeen, ProbeAnswered, ProbeKind, ProbeOutcome, RuntimeState
@@ -146,13 +146,14 @@ def _advance(
     due = worker.next_at
     if due is None:
         # Readiness is asked at once when the container has just started to count as started, whatever its period
-        # (prober_manager.go: UpdatePodStatus triggers it); the initial delay still holds.
-        first = Instant((instance.started_at or turn.now) + probe.initial_delay)
-        due = (
-            first
-            if kind is ProbeKind.READINESS or first > turn.now
-            else _on_grid(first, probe.period, turn.now)
-        )
+        # (prober_manager.go: UpdatePodStatus triggers it, and the period begins anew); the initial delay still holds.
+        started_at = instance.started_at if instance.started_at is not None else turn.now
+        due = Instant(started_at + probe.initial_delay)
+        if due < turn.now and kind is ProbeKind.READINESS:
+            due = turn.now
+        elif due < turn.now:
+            # Ticks before the container counted as started asked nothing.
+            due = Instant(due + ceil((turn.now - due) / probe.period) * probe.period)
     if due > turn.now:
         if worker.next_at != due:
             turn.set_probe(key, replaced(worker, next_at=due))
@@ -160,20 +161,13 @@ def _advance(
         return
     next_at = Instant(due + probe.period)
     if next_at <= turn.now:
-        next_at = _on_grid(next_at, probe.period, turn.now)
-        if next_at <= turn.now:
-            next_at = Instant(next_at + probe.period)
+        next_at = Instant(next_at + (floor((turn.now - next_at) / probe.period) + 1) * probe.period)
     turn.set_probe(key, replaced(worker, in_flight=True, next_at=next_at))
     turn.actions.append(
         RunProbe(
             name=container.name, id=instance.id, kind=kind, probe=probe, because=f"{kind.value} probe is due"
         )
     )
-
-
-def _on_grid(first: Instant, period: int, now: Instant) -> Instant:
-    """The latest tick at or before `now`: the one tick that may wait."""
-    return Instant(first + floor((now - first) / period) * period)
 
 
 def grace_of(plan: PodPlan, probe: ProbePlan | None) -> int:

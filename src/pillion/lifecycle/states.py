@@ -133,7 +133,9 @@ def _view_of(
     state: ContainerState
     match newest.state:
         case RuntimeState.RUNNING:
-            state = Running(started_at=newest.started_at or newest.created_at)
+            state = Running(
+                started_at=newest.started_at if newest.started_at is not None else newest.created_at
+            )
         case RuntimeState.CREATED:
             state = Waiting(reason="")
         case RuntimeState.EXITED:
