@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from pillion.containers.inotify import Folders
-from pillion.crilog import Decoder, Entry, Joiner
+from pillion.containers.rotation import MAX_FILES, rotated
+from pillion.crilog import Decoder, Entry, Joiner, Stream
 
 CHUNK = 256 * 1024
 TAIL_BYTES = 64 * 1024
+_COMPRESSED = ".gz"
 
 
 async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIterator[list[Entry]]:
-    """Whole lines as they are written, in batches.
+    """Whole lines as they are written, in batches. Set `ended` when the container has ended.
 
-    Ends when `ended` is set and everything is read. A rotated file (renamed away, a new one under the old name) is
-    read to its end before the new one.
+    A reader that falls behind goes on with the rotated files, compressed ones too. Only when rotation has removed a
+    file before it was read, lines are missing; an entry on stderr says so in their place.
     """
     decoder, joiner = Decoder(), Joiner()
+    files = _Files(path)
     with folders.watch(path.parent) as changed:
-        stream = path.open("rb", buffering=0)
-        following: BinaryIO | None = None
         try:
             while True:
                 changed.clear()
                 is_last = ended.is_set()
-                chunk = os.read(stream.fileno(), CHUNK)
+                chunk = files.read()
                 if chunk:
                     entries = joiner.join(decoder.feed(chunk))
                     if entries:
                         yield entries
-                    # One busy container must not keep the loop to itself.
-                    await asyncio.sleep(0)
-                    continue
-                fresh = _successor(path, stream) if following is None else following
-                if fresh is not None and following is None:
-                    following = fresh  # the old file is complete only now: read on to its end once more
-                elif fresh is not None:
-                    stream.close()
-                    stream, following = fresh, None
+                    await asyncio.sleep(0)  # one busy container must not keep the loop to itself
+                elif files.go_on():
+                    if files.has_gap:
+                        yield [_gap(path)]
                 elif is_last:
                     break
                 else:
@@ -51,9 +48,111 @@ async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIte
             if rest:
                 yield rest
         finally:
-            stream.close()
-            if following is not None:
-                following.close()
+            files.close()
+
+
+class _Files:
+    """The files of one log in the order they were written: rotated ones, then the present one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.has_gap = False
+        self._queue: list[Path] = []
+        self._stream = self._open_present()
+
+    def read(self) -> bytes:
+        return self._stream.read(CHUNK)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def go_on(self) -> bool:
+        """At the end of a file: whether there is more to read in another, or in this one after all."""
+        self.has_gap = False
+        if not self._is_present:
+            self._next()
+            return True
+        later = self._later()
+        if later is None:
+            return False
+        # Its writer may have added to it between our last read and its rotation: read to the end once more.
+        rest = self._stream.read(1)
+        if rest:
+            self._stream.seek(-1, os.SEEK_CUR)
+            return True
+        self._queue = later
+        self._next()
+        return True
+
+    def _open_present(self) -> IO[bytes]:
+        self._before = {_stem(file) for file in rotated(self._path)}
+        self._is_present = True
+        return self._path.open("rb", buffering=0)
+
+    def _later(self) -> list[Path] | None:
+        """Rotated files that are newer than the open one; None while the open one is the present one."""
+        status = os.fstat(self._stream.fileno())
+        opened = (status.st_dev, status.st_ino)
+        try:
+            present = self._path.stat()
+        except FileNotFoundError:
+            return None  # between the rename and the writer's reopening
+        if (present.st_dev, present.st_ino) == opened:
+            return None
+        fresh = [file for file in rotated(self._path) if _stem(file) not in self._before]
+        if fresh and self._is_open_one(fresh[0], opened, len(fresh)):
+            self._before.add(_stem(fresh[0]))
+            return fresh[1:]
+        self.has_gap = True
+        return fresh
+
+    @staticmethod
+    def _is_open_one(file: Path, opened: tuple[int, int], count: int) -> bool:
+        if file.suffix == _COMPRESSED:
+            return count < MAX_FILES - 1  # with fewer, nothing was removed yet, and the first is ours
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            return count < MAX_FILES - 1
+        return (status.st_dev, status.st_ino) == opened
+
+    def _next(self) -> None:
+        self._stream.close()
+        while self._queue:
+            file = self._queue.pop(0)
+            try:
+                self._stream = _open_rotated(file)
+            except FileNotFoundError:
+                self.has_gap = True
+            else:
+                self._is_present = False
+                self._before.add(_stem(file))
+                return
+        later = [file for file in rotated(self._path) if _stem(file) not in self._before]
+        if not self._is_present and later:
+            self._queue = later
+            self._next()
+            return
+        self._stream = self._open_present()
+
+
+def _open_rotated(file: Path) -> IO[bytes]:
+    """Raises FileNotFoundError when rotation has removed it. It may be compressed while one looks."""
+    if file.suffix != _COMPRESSED:
+        try:
+            return file.open("rb", buffering=0)
+        except FileNotFoundError:
+            file = file.with_name(file.name + _COMPRESSED)
+    return cast("IO[bytes]", gzip.open(file, "rb"))
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(_COMPRESSED)
+
+
+def _gap(path: Path) -> Entry:
+    text = f"[pillion: lines are missing here: {path.name} was rotated away before it was read]"
+    return Entry("", Stream.STDERR, False, text.encode())  # noqa: FBT003 - a struct's field
 
 
 def tail(path: Path, count: int) -> list[Entry]:
@@ -73,20 +172,8 @@ def tail(path: Path, count: int) -> list[Entry]:
     return entries[-count:]
 
 
-def _successor(path: Path, stream: BinaryIO) -> BinaryIO | None:
-    """The new file under this name, when the open one was moved away."""
-    try:
-        current = path.stat()
-    except FileNotFoundError:
-        return None  # between the rename and the writer's reopening
-    opened = os.fstat(stream.fileno())
-    if (current.st_dev, current.st_ino) == (opened.st_dev, opened.st_ino):
-        return None
-    return path.open("rb", buffering=0)
-
-
 async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
-    """Until one of them is set. `second` may be set already: then only `first` has news, or nothing will."""
+    """Until one of them is set. When `second` is set already, only a last look is left: do not wait."""
     if second.is_set():
         return
     async with asyncio.TaskGroup() as tasks:
