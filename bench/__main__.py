@@ -1,0 +1,84 @@
+"""`python -m bench [NAME…]`: run benchmarks and print one table. Without names: all of them, about four minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import command, peers, pods
+from bench.figures import Figure, Note, machine_facts, render
+from bench.program import make_image
+from pillion.errors import PillionError
+
+Results = Sequence[Figure | Note]
+
+
+def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
+    return {
+        "help": command.help_text,
+        "decide": _decide,
+        "start": lambda folder: asyncio.run(pods.start_and_stop(folder)),
+        "crash": lambda folder: asyncio.run(pods.crash(folder)),
+        "crowd": lambda folder: asyncio.run(pods.crowd(folder)),
+        "idle": functools.partial(command.idle, can_answer=can_answer),
+        "runc": peers.runc,
+        "podman": peers.podman,
+    }
+
+
+def _decide(_folder: Path) -> Results:
+    """A script of its own, so that nothing else is in the process that is measured."""
+    script = Path(__file__).with_name("decide.py")
+    output = subprocess.run(
+        (sys.executable, str(script)), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    return [Note(f"decide: {line}") for line in output.splitlines() if line.strip()]
+
+
+def main(names: list[str]) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="pillion-bench-"))
+    try:
+        known = benchmarks(can_answer=make_image(folder / "image"))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            sys.stderr.write(f"bench: there is no {', '.join(unknown)}; known: {', '.join(known)}\n")
+            return 2
+        facts = machine_facts()
+        results: list[Figure | Note] = []
+        for name in names or known:
+            sys.stderr.write(f"{name} …\n")
+            own = folder / name
+            own.mkdir()
+            (own / "image").symlink_to(folder / "image")
+            results += known[name](own)
+    except PillionError as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 1
+    finally:
+        _remove(folder)
+    lines = [*facts, ""]
+    if figures := [result for result in results if isinstance(result, Figure)]:
+        lines.append(render(figures))
+    lines += [result.text for result in results if isinstance(result, Note)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _remove(folder: Path) -> None:
+    """Not when a benchmark broke off and left mounts in it: they may lead to files of this machine."""
+    mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    left = [mount for mount in mounts if mount.startswith(str(folder))]
+    if left:
+        sys.stderr.write(f"bench: {len(left)} mounts are left in {folder}\n")
+    else:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""Starting, stopping, restarting and keeping pods, on a node in this process."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+from bench.figures import Figure
+from bench.memory import available_mb, monitors, proportional_mb
+from bench.world import running_node
+
+ROUNDS = 10
+CROWDS = (1, 10, 50, 100)
+
+
+async def start_and_stop(folder: Path) -> list[Figure]:
+    """One pod at a time, three containers, on a machine that does nothing else."""
+    starts, stops = [], []
+    async with running_node(folder) as world:
+        for index in range(ROUNDS + 1):
+            begun = time.perf_counter()
+            pod = world.create(f"pod-{index}")
+            await world.until_ready(pod)
+            ready = time.perf_counter()
+            await world.delete(pod)
+            gone = time.perf_counter()
+            if index:  # the first one also makes the bridge and fills the page cache
+                starts.append((ready - begun) * 1000)
+                stops.append((gone - ready) * 1000)
+    return [
+        Figure("pod of 3 containers: created → Ready", "ms", tuple(starts)),
+        Figure("pod of 3 containers: deleted → gone", "ms", tuple(stops)),
+    ]
+
+
+async def crash(folder: Path) -> list[Figure]:
+    """A sidecar's process is killed; the first restart of a container has no back-off."""
+    back = []
+    async with running_node(folder) as world:
+        for index in range(ROUNDS):
+            pod = world.create(f"pod-{index}")
+            await world.until_ready(pod)
+            begun = time.perf_counter()
+            os.kill(world.process_of(pod, "sidecar-1"), signal.SIGKILL)
+            await world.until(lambda pod=pod: world.restarts(pod, "sidecar-1") == 1)  # type: ignore[misc]
+            back.append((time.perf_counter() - begun) * 1000)
+            await world.delete(pod)
+    return [Figure("killed sidecar: SIGKILL → running again", "ms", tuple(back))]
+
+
+async def crowd(folder: Path) -> list[Figure]:
+    """Many pods at once: how long, how much CPU, how much memory."""
+    figures = []
+    for size in CROWDS:
+        async with running_node(folder) as world:
+            memory, cpu, begun = available_mb(), _cpu_seconds(), time.perf_counter()
+            pods = [world.create(f"pod-{index}") for index in range(size)]
+            await world.until_ready(*pods)
+            took, spent, used = time.perf_counter() - begun, _cpu_seconds() - cpu, memory - available_mb()
+            monitoring = [proportional_mb(pid) for pid in monitors(str(folder / "state"))]
+            begun = time.perf_counter()
+            await world.delete(*pods)
+            stopping = time.perf_counter() - begun
+        name = f"{size} pod{'s' if size > 1 else ''} × 3 containers"
+        figures += [
+            Figure(f"{name}: all created → all Ready", "s", (took,)),
+            Figure(f"{name}: all deleted → all gone", "s", (stopping,)),
+            Figure(f"{name}: CPU for the start, per pod", "ms", (spent * 1000 / size,)),
+            Figure(f"{name}: memory the machine lost, per pod", "MB", (max(0.0, used) / size,)),
+            Figure(f"{name}: conmon's memory (PSS), per pod", "MB", (sum(monitoring) / size,)),
+        ]
+    return figures
+
+
+def _cpu_seconds() -> float:
+    """Ours and that of every command we have waited for."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
