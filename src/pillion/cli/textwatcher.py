@@ -49,7 +49,7 @@ class TextWatcher:
         titles = WIDE_COLUMNS if self._wide else POD_COLUMNS
         columns = widths(titles, list(self._rows.values()))
         columns[0] = max(columns[0], _RESERVED)
-        columns[2] = max(columns[2], len("Terminating"))
+        columns[2] = max(columns[2], len("PodInitializing"))
         if not self._has_title:
             self._has_title = True
             self.say(line(titles, columns))
