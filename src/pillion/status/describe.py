@@ -12,6 +12,7 @@ from pillion.plan.podplan import PodPlan
 from pillion.status import conditions
 from pillion.status.conditions import Claim
 from pillion.status.containers import MESSAGES_LIMIT, container_status, to_time
+from pillion.status.settling import settle
 from pillion.units import Instant
 
 
@@ -31,6 +32,8 @@ def describe(
     """
     before = pod.status or core_v1.PodStatus()
     views = view_all(Turn(plan, record, seen, now))
+    if record.stage in (Stage.TERMINATED, Stage.FINISHED):
+        views = settle(plan, views)
     phase = record.phase
     claims = _claims(plan, record, seen, views, phase, before.conditions or [])
     generation = pod.metadata.generation if pod.metadata is not None else None
