@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pillion import __version__
-from pillion.errors import PillionError
+from pillion.errors import Bug, PillionError
 
 _COMMANDS = {
     "run": ("pillion.cli.run", "run", "Run the Pods of manifests on this machine, until they are done."),
@@ -63,9 +63,38 @@ def pillion() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Entry point: every PillionError becomes a message on stderr and exit code 2, never a traceback."""
+    """Entry point: every error becomes a message on stderr and exit code 2, never a traceback."""
     try:
         return pillion.main(args=argv, prog_name="pillion")
     except PillionError as error:
         click.echo(f"pillion: {error}", err=True)
         sys.exit(EXIT_NOT_RUN)
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it becomes a message
+        click.echo(f"pillion: {_explain(error)}", err=True)
+        sys.exit(EXIT_NOT_RUN)
+
+
+def _explain(error: Exception) -> str:
+    """The errors inside a group of tasks; for a bug of ours, where its details are."""
+    leaves = _leaves(error)
+    if all(isinstance(leaf, PillionError) and not isinstance(leaf, Bug) for leaf in leaves):
+        return "; ".join(dict.fromkeys(map(str, leaves)))
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="pillion-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as report:
+        traceback.print_exception(error, file=report)
+    texts = "; ".join(dict.fromkeys(f"{type(leaf).__name__}: {leaf}" for leaf in leaves))
+    return (
+        f"internal error: {texts}\n"
+        f"The details are in {report.name}: please send them along with your report. Containers that still run are "
+        "taken over, or stopped, by the next `pillion run` with the same state directory."
+    )
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
