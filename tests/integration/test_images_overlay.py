@@ -75,7 +75,7 @@ def test_prometheus_root_is_the_host_with_a_storage_folder_of_its_own(
     assert config is not None
     with mounted(config.root_layers, tmp_path) as root:
         assert (root / "prometheus").stat().st_uid == 65534
-        assert os.readlink(root / "var/lib/prometheus/metrics2") == "/prometheus/data"
+        assert (root / "var/lib/prometheus/metrics2").readlink() == Path("/prometheus/data")
         assert (root / "prometheus/data").stat().st_uid == 65534
         assert (root / "etc/prometheus/prometheus.yml").is_file()
         assert (root / "bin/sh").exists()
