@@ -8,6 +8,8 @@ MARK ?= not slow
 WHAT ?=
 
 export PYTHON
+# runc and nft live there; `su` alone does not put them into the PATH.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
