@@ -99,9 +99,13 @@ class Instance:
         save(self.folder / "container.json", self.record)
 
     def advance(self, **changes: object) -> None:
-        """Change the progress, on disk first."""
+        """Change the progress, on disk first. Raises OSError, unless it has ended: an end counts anyway."""
         progress = msgspec.structs.replace(self.progress, **changes)
-        save(self.folder / "progress.json", progress)
+        try:
+            save(self.folder / "progress.json", progress)
+        except OSError:
+            if progress.exit_code is None:
+                raise
         self.progress = progress
 
     @property

@@ -262,10 +262,13 @@ class BridgeNetwork:
     def _save(self, book: LeaseBook) -> None:
         """Replaces the file, without fsync: a machine that crashed has lost its links too, there is nothing to find."""
         draft = self._file.with_name(f"{self._file.name}.new")
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(msgspec.json.encode(book))
-        draft.replace(self._file)
-        self._book = book
+        self._book = book  # true in this process, even if the disk is full
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(msgspec.json.encode(book))
+            draft.replace(self._file)
+        except OSError as error:
+            raise NetworkError(f"cannot write {self._file}: {error.strerror}") from error
 
     async def _in_kernel(
         self, verb: str, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs

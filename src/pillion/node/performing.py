@@ -34,7 +34,6 @@ from pillion.lifecycle import (
     VolumesFailed,
     VolumesMounted,
 )
-from pillion.network import NetworkError
 from pillion.node.drivers import Drivers
 from pillion.node.probers import ProbeTarget
 from pillion.node.starting import PodAtHand, Starter
@@ -98,7 +97,9 @@ class Performer:
             case KillContainer(id=container_id):
                 await runtime.kill(container_id)
             case RemoveContainer(id=container_id):
-                await runtime.remove(container_id)
+                await self._insist(
+                    lambda: runtime.remove(container_id), "FailedSync", "error removing container"
+                )
                 self._tell(ReferencesChanged(at=clock.now()))
             case StopSandbox():
                 await self._insist(self._stop_sandbox, "FailedKillPod", "error killing pod")
@@ -134,7 +135,7 @@ class Performer:
                 ips = await drivers.network.attach(uid, attempt, handle.netns, spec.ports)
             drivers.runtime.set_addresses(uid, attempt, ips)
             self.write_pod_files(ips)
-        except (CreateError, ConfigError, NetworkError, HostError) as error:
+        except (CreateError, ConfigError, HostError, OSError) as error:
             await self._undo_sandbox(uid)
             return SandboxFailed(at=drivers.clock.now(), attempt=attempt, message=str(error))
         self._starter.prepare(self._at_hand(), tasks)
@@ -142,7 +143,7 @@ class Performer:
 
     async def _undo_sandbox(self, uid: str) -> None:
         """A sandbox without a network is none. Containers of an earlier one keep their records."""
-        with contextlib.suppress(HostError):
+        with contextlib.suppress(HostError, OSError):
             await self._drivers.network.detach(uid)
             if self._drivers.runtime.containers(uid):
                 await self._drivers.runtime.stop_sandbox(uid)
@@ -223,12 +224,12 @@ class Performer:
         await self._drivers.volumes.unmount_all(uid)
 
     async def _insist(self, step: Callable[[], Coroutine[None, None, None]], reason: str, what: str) -> None:
-        """The end of a pod is not optional: say what the host refused, and try again."""
+        """What ends is not optional: say what the host refused (a full disk, a busy mount), and try again."""
         delay = RETRY
         while True:
             try:
                 await step()
-            except HostError as error:
+            except (HostError, OSError) as error:
                 self._note(EventNote(type="Warning", reason=reason, message=f"{what}: {error}"))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 60.0)

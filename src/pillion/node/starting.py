@@ -14,6 +14,7 @@ import msgspec
 
 from pillion.containers.images import ImageError, PullPolicy
 from pillion.containers.runtime import CreateError, StartError
+from pillion.errors import HostError
 from pillion.lifecycle import ContainerStarted, ContainerStartFailed, Note
 from pillion.node.drivers import Drivers
 from pillion.objects.models import core_v1
@@ -87,10 +88,12 @@ class Starter:
             return failed(CONFIG_ERROR, str(error))
         except CreateError as error:
             return failed(error.reason, str(error))
+        except (HostError, OSError) as error:
+            return failed("CreateContainerError", str(error))
         notes.append(Note(type="Normal", reason="Created", message="Container created"))
         try:
             await self._drivers.runtime.start(container_id)
-        except StartError as error:
+        except (StartError, HostError, OSError) as error:
             return failed("RunContainerError", str(error))
         notes.append(Note(type="Normal", reason="Started", message="Container started"))
         return ContainerStarted(at=clock.now(), name=plan.name, id=container_id, notes=tuple(notes))
@@ -136,7 +139,7 @@ class Starter:
             image = await self._ensure_image(at_hand, plan, [])
             spec = self._resolve(at_hand, plan, 0, image)
             return spec, await self._make(at_hand, spec)
-        except (ImageError, ConfigError, CreateError):
+        except (ImageError, ConfigError, CreateError, HostError, OSError):
             return None
 
     def _resolve(

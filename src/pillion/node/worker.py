@@ -62,6 +62,7 @@ class PodWorker:
         self._outcomes: list[Outcome] = []
         self._news = asyncio.Event()
         self._last_seen: Observation | None = None
+        self._is_unwritten = False
         self._performer = Performer(drivers, self._at_hand, self._tell, self._note)
 
     @property
@@ -181,19 +182,28 @@ class PodWorker:
         is_new = status != self.pod.status
         if is_new:
             self.pod = msgspec.structs.replace(self.pod, status=status)
-        persistence.save(
-            self._drivers.state,
-            self.uid,
-            persistence.SavedPod(
-                pod=self.pod,
-                record=self.record,
-                deletion=self._deletion,
-                eviction=self._eviction,
-                ips=self._ips,
-            ),
-        )
+        self._write_down()
         if is_new:
             self._writer.pod_changed(self.pod)
+
+    def _write_down(self) -> None:
+        """A disk that is full costs the next process some knowledge; this one goes on, and says so once."""
+        saved = persistence.SavedPod(
+            pod=self.pod,
+            record=self.record,
+            deletion=self._deletion,
+            eviction=self._eviction,
+            ips=self._ips,
+        )
+        try:
+            persistence.save(self._drivers.state, self.uid, saved)
+        except OSError as error:
+            if not self._is_unwritten:
+                text = f"cannot write down the state of the pod: {error.strerror}; if pillion is killed now, it is lost"
+                self._note(EventNote(type="Warning", reason="FailedSync", message=text))
+            self._is_unwritten = True
+        else:
+            self._is_unwritten = False
 
     async def _wait(self, wake_at: Instant | None) -> None:
         if wake_at is None:
