@@ -47,7 +47,7 @@ def check_host() -> HostCapabilities:
     layout = detect_layout(Path("/proc/self/mountinfo").read_text())
     if layout is None:
         problems.append("no cgroups are mounted: mount -t cgroup2 none /sys/fs/cgroup")
-    elif (read_only := _unwritable(layout)) is not None:
+    elif os.geteuid() == 0 and (read_only := _unwritable(layout)) is not None:
         problems.append(
             f"{read_only} cannot be written: a container has to be started with --privileged for pillion"
         )
