@@ -98,6 +98,7 @@ class Simulation:
         self.log: list[tuple[float, str]] = []
         self.events: list[tuple[float, EventNote]] = []
         self.decisions: list[tuple[Observation, Decision]] = []
+        self.decided_at: list[float] = []
         self.containers: list[ContainerSeen] = []
         self.sandboxes: list[SandboxSeen] = []
         self.deletion: Deletion | None = None
@@ -194,6 +195,7 @@ class Simulation:
         self._outcomes = []
         decision = decide(self.plan, self.record, seen, Instant(self.now))
         self.decisions.append((seen, decision))
+        self.decided_at.append(self.now)
         self.record = decision.record
         self._wake_at = decision.wake_at
         self.events.extend((self.now, event) for event in decision.events)
