@@ -1,0 +1,116 @@
+"""Write the parts of the documentation that are made from the source; `tests/architecture` holds them to it.
+
+tools/generate_docs.py           write
+tools/generate_docs.py --check   exit status 1 when something is not as it should be
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from pillion import statedir
+from pillion.cli import pillion
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 100
+
+
+def cli_page() -> str:
+    """Every command with its help, as it is printed."""
+    parts = [
+        "# The command line",
+        "Made from the program by `tools/generate_docs.py`. Exit statuses: [exit-status.md](exit-status.md).",
+    ]
+    parts += [_help(path) for path in _command_paths(pillion, ())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _command_paths(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    paths = [path]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            paths += _command_paths(found, (*path, name))
+    return paths
+
+
+def _help(path: tuple[str, ...]) -> str:
+    name = " ".join(("pillion", *path))
+    result = CliRunner(env={"PILLION_STATE_DIR": None}).invoke(
+        pillion, [*path, "--help"], prog_name="pillion", terminal_width=WIDTH
+    )
+    assert result.exit_code == 0, result.output
+    text = "\n".join(line.rstrip() for line in result.output.splitlines())
+    return f"## {name}\n\n```text\n{text}\n```"
+
+
+def state_directory_tree() -> str:
+    """The tree in statedir's docstring."""
+    lines = (statedir.__doc__ or "").splitlines()
+    tree = "\n".join(line.removeprefix("    ") for line in lines if line.startswith("    "))
+    return f"```text\n{tree}\n```"
+
+
+def layers() -> str:
+    """The order of imports, and what each package is for: the first sentence of its docstring."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    order = next(contract["layers"] for contract in contracts if contract["id"] == "one-way")
+    rows = ["| layer | what it is |", "| --- | --- |"]
+    for layer in order:
+        rows += [f"| `{name}` | {_charter(name)} |" for name in layer.replace("|", " ").split()]
+        if layer == "clock":
+            rows.append(
+                "| | *the waterline: below this row nothing waits, reads a clock or touches the host* |"
+            )
+    return "\n".join(rows)
+
+
+def _charter(name: str) -> str:
+    text = " ".join((importlib.import_module(f"pillion.{name}").__doc__ or "").split("\n\n")[0].split())
+    sentence = re.match(r".*?\.(?= |$)", text)
+    return (sentence[0] if sentence else text).rstrip(".")
+
+
+PAGES: dict[str, Callable[[], str]] = {"docs/reference/cli.md": cli_page}
+"""Whole pages."""
+SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/reference/state-directory.md", "tree"): state_directory_tree,
+    ("ARCHITECTURE.md", "layers"): layers,
+}
+"""Parts of pages, between `<!-- made: NAME -->` and `<!-- end -->`."""
+
+
+def outdated() -> dict[Path, str]:
+    """The pages that are not as they should be, and how they should be."""
+    wanted: dict[Path, str] = {ROOT / name: make() for name, make in PAGES.items()}
+    for (name, section), make in SECTIONS.items():
+        page = ROOT / name
+        text = wanted.get(page, page.read_text())
+        mark = re.compile(rf"(?s)(<!-- made: {section} -->\n).*?(<!-- end -->)")
+        assert mark.search(text), f"{name} has no section {section}"
+        made = make()
+        wanted[page] = mark.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)  # type: ignore[misc]
+    return {page: text for page, text in wanted.items() if not page.exists() or page.read_text() != text}
+
+
+def main() -> int:
+    pages = outdated()
+    for page, text in pages.items():
+        print(f"{page.relative_to(ROOT)}: {'is not fresh' if '--check' in sys.argv else 'written'}")
+        if "--check" not in sys.argv:
+            page.write_text(text)
+    return 1 if pages and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
