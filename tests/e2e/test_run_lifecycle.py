@@ -120,7 +120,7 @@ _PODS_THAT_END = (
         "too-long",
         server("main"),
         inits=[sidecar("side")],
-        activeDeadlineSeconds=1,
+        activeDeadlineSeconds=3,
         terminationGracePeriodSeconds=1,
     ),
     a_pod(
@@ -322,8 +322,11 @@ def test_sidecars_start_one_after_the_other_before_the_main_and_end_after_it_in_
         assert run.end() == 130
     times = book(run)
     # A sidecar without a startup probe counts as started when it runs; what its shell does then takes its own time.
-    assert in_order({what: at for what, at in times.items() if what != "logging is up"}) == [
-        "logging starts",
+    for what in ("logging starts", "logging is up"):
+        assert times.pop(what) < times["migrate starts"]
+    asked = [entry["container"] for entry in run.story("pod") if entry["text"] == "start"]
+    assert asked == ["keeper", "logging", "proxy", "migrate", "agent"]
+    assert in_order(times) == [
         "proxy starts",
         "proxy is up",
         "migrate starts",
