@@ -33,7 +33,8 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 _HI = ("/bin/sh", "-c", "echo out; echo err >&2; exit 7")
-_LONG = ("/bin/sh", "-c", "echo before; sleep 1000")
+_LONG = ("/bin/sh", "-c", "echo before; touch /long-runs; sleep 1000")
+_LONG_RUNS = ("/bin/sh", "-c", "until test -e /long-runs; do sleep 0.01; done")
 _MUCH = ("/bin/sh", "-c", "yes | head -c 100000")
 _NOT_THERE = ("no-such-program",)
 
@@ -213,7 +214,7 @@ def test_a_command_ends_with_its_container(examine) -> None:
         await runtime.start(container_id)
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             command = group.create_task(runtime.exec(container_id, _LONG, timeout=None))
-            await runtime.exec(container_id, _HI, timeout=None)
+            await runtime.exec(container_id, _LONG_RUNS, timeout=None)
             await runtime.kill(container_id)
         assert command.result().exit_code == 137
 

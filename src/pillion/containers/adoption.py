@@ -31,7 +31,7 @@ def survey(state: StateDir, boot_id: str) -> Found:
         if sandbox is None:
             destroy_leftover(folder)
             continue
-        if sandbox.record.boot_id != boot_id and sandbox.record.is_ready:
+        if sandbox.record.is_ready and (sandbox.record.boot_id != boot_id or sandbox.is_lost):
             sandbox.update(is_ready=False)
         sandboxes.append(sandbox)
     instances: list[Instance] = []

@@ -8,6 +8,7 @@ conmon, which ends after it has written the exit file and the log's last line; n
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 import signal
@@ -25,7 +26,13 @@ from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance, Progress, record_of, signal_number
 from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
-from pillion.containers.removal import destroy_container, end_creation, end_processes, remove_pod_cgroup
+from pillion.containers.removal import (
+    destroy_container,
+    end_creation,
+    end_processes,
+    patience,
+    remove_pod_cgroup,
+)
 from pillion.containers.rotation import LogRotation
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandbox import Sandbox, SandboxRecord
@@ -59,9 +66,10 @@ class OciRuntime:
         found = adoption.survey(self._state, self._host.boot_id)
         for sandbox in found.sandboxes:
             self._sandboxes.setdefault(sandbox.record.pod_uid, []).insert(0, sandbox)
+            self._watch_sandbox(sandbox)
         for leftover in found.leftovers:
             await end_creation(leftover.record.id)
-            await self._destroy(leftover)
+            await self._discard(leftover)
         for instance in found.instances:
             self._remember(instance)
             if instance.monitor is not None:
@@ -75,6 +83,9 @@ class OciRuntime:
     async def close(self) -> None:
         for instance in self._instances.values():
             self._unwatch(instance)
+        for sandbox in itertools.chain.from_iterable(self._sandboxes.values()):
+            if sandbox.pause is not None:
+                sandbox.pause.unwatch()
         await self._rotation.close()
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
@@ -117,31 +128,54 @@ class OciRuntime:
         )
         sandbox = Sandbox(Path(self._state.sandbox(spec.pod_uid, spec.attempt)), record)
         try:
-            sandbox.create(spec)
+            sandbox.create(spec, oom_score_adj_floor=self._host.oom_score_adj_floor)
             self._cgroups.create_pod(record.cgroup, spec.resources)
         except OSError as error:
+            if sandbox.pause is not None:
+                sandbox.pause.kill()
+                self._watch_sandbox(sandbox)  # nothing else is in its namespace: it ends at once
             sandbox.destroy()
             if not self._sandboxes.get(spec.pod_uid):
                 self._cgroups.remove_pod(record.cgroup)
             raise CreateError(f"cannot create the pod sandbox: {error}", "CreatePodSandboxError") from error
         self._sandboxes.setdefault(spec.pod_uid, []).insert(0, sandbox)
+        self._watch_sandbox(sandbox)
         return SandboxHandle(attempt=spec.attempt, netns=sandbox.namespace("net"))
 
     def set_addresses(self, pod_uid: str, attempt: int, ips: tuple[str, ...]) -> None:
         self._sandbox(pod_uid, attempt).update(ips=ips, is_ready=True)
 
     async def stop_sandbox(self, pod_uid: str) -> None:
-        for sandbox in self._sandboxes.get(pod_uid, ()):
+        sandboxes = tuple(self._sandboxes.get(pod_uid, ()))
+        for sandbox in sandboxes:
             if sandbox.record.is_ready:
                 sandbox.update(is_ready=False)
         running = [instance for instance in self._by_pod.get(pod_uid, ()) if not instance.ended.is_set()]
         for instance in running:
             self._kill(instance)
-        for instance in running:
-            await instance.ended.wait()
-        for sandbox in self._sandboxes.get(pod_uid, ()):
-            sandbox.end_processes()
-            await end_processes(self._cgroups, sandbox.record.cgroup)
+        pauses = [sandbox.pause for sandbox in sandboxes if sandbox.pause is not None]
+        for pause in pauses:
+            pause.kill()
+        for sandbox in sandboxes:
+            group = sandbox.record.cgroup
+            async with patience(f"the processes of pod {pod_uid}", self._cgroups, group):
+                for ended in (*(i.ended for i in running), *(pause.ended for pause in pauses)):
+                    await ended.wait()
+                await end_processes(self._cgroups, group)
+
+    def _watch_sandbox(self, sandbox: Sandbox) -> None:
+        if sandbox.pause is not None:
+            sandbox.pause.watch(lambda: self._tell_if_lost(sandbox))
+
+    def _tell_if_lost(self, sandbox: Sandbox) -> None:
+        """Its process namespace died under it: a new sandbox is needed (PodSandboxChanged)."""
+        if sandbox.record.is_ready and sandbox.is_lost:
+            sandbox.update(is_ready=False)
+            self._tell(sandbox.record.pod_uid)
+
+    def _tell(self, pod_uid: str) -> None:
+        for changed in self._subscribers:
+            changed(pod_uid)
 
     def _sandbox(self, pod_uid: str, attempt: int) -> Sandbox:
         for sandbox in self._sandboxes.get(pod_uid, ()):
@@ -170,10 +204,10 @@ class OciRuntime:
                 self._write_bundle(instance, spec, sandbox)
                 await self._create_in_runtime(instance, spec)
         except (OSError, HostError) as error:
-            await self._destroy(instance)
+            await self._discard(instance)
             raise CreateError(str(error)) from error
         except asyncio.CancelledError:
-            await self._destroy(instance)
+            await self._discard(instance)
             raise
         self._remember(instance)
         return container_id
@@ -244,8 +278,7 @@ class OciRuntime:
             except HostError as error:
                 said = error.stderr if isinstance(error, process.CommandFailed) else str(error)
                 failure = said
-                self._kill(instance)
-                await instance.ended.wait()
+                await self._end(instance)
         if failure is None:
             self._rotation.wake()
             return
@@ -283,24 +316,48 @@ class OciRuntime:
         async with instance.removal:
             if container_id not in self._instances:
                 return
-            if not instance.ended.is_set():
-                self._kill(instance)
-                await instance.ended.wait()
+            await self._end(instance)
             await self._destroy(instance)
             self._forget(instance)
 
     async def remove_pod(self, pod_uid: str) -> None:
         await self.stop_sandbox(pod_uid)
+        refusals: list[HostError] = []
+
+        async def remove(container_id: str) -> None:
+            try:
+                await self.remove(container_id)
+            except HostError as error:
+                refusals.append(error)
+
         async with asyncio.TaskGroup() as group:
             for instance in self._by_pod.get(pod_uid, ()):
-                group.create_task(self.remove(instance.record.id))
+                group.create_task(remove(instance.record.id))
+        if refusals:
+            raise refusals[0]
         for sandbox in self._sandboxes.get(pod_uid, ()):
             await remove_pod_cgroup(self._cgroups, sandbox.record.cgroup)
             sandbox.destroy()
         self._sandboxes.pop(pod_uid, None)
 
+    async def _end(self, instance: Instance) -> None:
+        """Kill what runs of it. Raises HostError when it does not die."""
+        if not instance.ended.is_set():
+            self._kill(instance)
+            async with patience(f"container {instance.record.name}", self._cgroups, instance.record.cgroup):
+                await instance.ended.wait()
+
     async def _destroy(self, instance: Instance) -> None:
+        """Raises HostError."""
         await destroy_container(instance, self._state, self._host, self._cgroups)
+
+    async def _discard(self, instance: Instance) -> None:
+        """Destroy what nobody will ask for. If it resists, it stays known, so that `remove_pod` tries again."""
+        try:
+            await self._destroy(instance)
+        except HostError:
+            instance.ended.set()
+            self._remember(instance)
 
     def _runc(self, *arguments: str) -> tuple[str, ...]:
         return (self._host.runc, "--root", str(self._state.runc), *arguments)
@@ -320,9 +377,12 @@ class OciRuntime:
     def _monitor_ended(self, instance: Instance) -> None:
         self._unwatch(instance)
         self._conclude(instance)
+        if not instance.record.owns_pids:
+            # Whoever learns of this end must not start its successor in a process namespace that is about to be dead.
+            for sandbox in self._sandboxes.get(instance.record.pod_uid, ()):
+                self._tell_if_lost(sandbox)
         if instance.progress.start_asked:
-            for changed in self._subscribers:
-                changed(instance.record.pod_uid)
+            self._tell(instance.record.pod_uid)
 
     def _conclude(self, instance: Instance) -> None:
         """Its conmon has ended: find out how the container did, once and for all."""

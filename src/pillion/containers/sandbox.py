@@ -9,12 +9,9 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
-import signal
 import socket
 import struct
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +20,15 @@ import msgspec
 
 from pillion.containers import syscalls
 from pillion.containers.durable import load, save
+from pillion.containers.pause import Pause
 from pillion.plan.containerspec import SandboxSpec
 from pillion.units import Instant
 
 SHM_BYTES = 64 << 20
-"""containerd's /dev/shm (internal/cri/server/sandbox_run_linux.go)."""
+"""containerd's /dev/shm (internal/cri/server/podsandbox/sandbox_run_linux.go)."""
+PAUSE_OOM_SCORE_ADJ = -998
+"""When memory is short, all containers of the pod go before the process that holds them together (containerd:
+defaultSandboxOOMAdj)."""
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
@@ -54,13 +55,24 @@ class Sandbox:
     def __init__(self, folder: Path, record: SandboxRecord) -> None:
         self.folder = folder
         self.record = record
-        self._pause: subprocess.Popen[bytes] | None = None
+        self.pause: Pause | None = None
+        """None: its containers have process namespaces of their own, or the one they shared is lost."""
 
     @classmethod
     def load(cls, folder: Path) -> Sandbox | None:
         """None: the folder holds no sandbox that we could take over."""
         record = load(folder / "sandbox.json", SandboxRecord)
-        return cls(folder, record) if record else None
+        if record is None:
+            return None
+        sandbox = cls(folder, record)
+        if record.pause_pid is not None:
+            sandbox.pause = Pause.find(record.pause_pid, folder / "pid")
+        return sandbox
+
+    @property
+    def is_lost(self) -> bool:
+        """No container can be started in it any more, whatever the record says: its process namespace is dead."""
+        return self.record.pause_pid is not None and (self.pause is None or self.pause.is_ending)
 
     def namespace(self, kind: str) -> str | None:
         """Path of a pinned namespace (`net`, `ipc`, `uts`, `pid`); None when the sandbox has none."""
@@ -72,12 +84,16 @@ class Sandbox:
         return "/dev/shm" if self.record.host_ipc else str(self.folder / "shm")  # noqa: S108 - the host's, as hostIPC asks
 
     def update(self, **changes: object) -> None:
-        """Change the record, on disk first."""
+        """Change the record, on disk first. Raises OSError, unless it is not ready: an end counts anyway."""
         record = msgspec.structs.replace(self.record, **changes)
-        save(self.folder / "sandbox.json", record)
+        try:
+            save(self.folder / "sandbox.json", record)
+        except OSError:
+            if record.is_ready:
+                raise
         self.record = record
 
-    def create(self, spec: SandboxSpec) -> None:
+    def create(self, spec: SandboxSpec, *, oom_score_adj_floor: int = -1000) -> None:
         """Raises OSError; then `destroy` removes what exists."""
         self.folder.mkdir(parents=True, mode=0o711)
         save(self.folder / "sandbox.json", self.record)
@@ -93,7 +109,8 @@ class Sandbox:
             flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
             syscalls.mount("shm", str(shm), "tmpfs", flags, f"mode=1777,size={SHM_BYTES}")
         if spec.share_process_namespace and not spec.host_pid:
-            in_new_namespaces(self._start_pause, syscalls.CLONE_NEWPID)
+            adj = max(PAUSE_OOM_SCORE_ADJ, oom_score_adj_floor)
+            in_new_namespaces(lambda: self._start_pause(adj), syscalls.CLONE_NEWPID)
 
     def _furnish(self, spec: SandboxSpec, kinds: tuple[str, ...]) -> None:
         """Runs in the new namespaces: name, loopback, sysctls; then pin them."""
@@ -107,50 +124,12 @@ class Sandbox:
             pin.touch()
             syscalls.bind(f"/proc/thread-self/ns/{kind}", str(pin))
 
-    def _start_pause(self) -> None:
-        """Process 1 of the shared process namespace: it sleeps, and the kernel reaps its orphans (SIGCHLD is ignored).
-
-        Kubernetes' pause image does the same with a SIGCHLD handler.
-        """
-        self._pause = subprocess.Popen(
-            ("/pause", "--ignore-signal=CHLD", "sleep", "infinity"),
-            executable="/usr/bin/env",
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        pin = self.folder / "pid"
-        pin.touch()
-        syscalls.bind(f"/proc/{self._pause.pid}/ns/pid", str(pin))
-        self.update(pause_pid=self._pause.pid)
-
-    def end_processes(self) -> None:
-        """Kill the pause process, and with it everything in the shared process namespace."""
-        pid = self.record.pause_pid
-        pin = self.folder / "pid"
-        if pid is None or not pin.exists():
-            return
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            # The number may be somebody else's by now; the namespace tells.
-            if Path(f"/proc/{pid}/ns/pid").stat().st_ino == pin.stat().st_ino:
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-        finally:
-            os.close(pidfd)
-        if self._pause:
-            self._pause.wait()
-            self._pause = None
+    def _start_pause(self, oom_score_adj: int) -> None:
+        self.pause = Pause.start(self.folder / "pid", syscalls.bind, oom_score_adj)
+        self.update(pause_pid=self.pause.pid)
 
     def destroy(self) -> None:
-        """Let go of the namespaces and remove the folder. Idempotent."""
-        self.end_processes()
+        """Let go of the namespaces and remove the folder. Idempotent. Its processes have ended."""
         for name in ("net", "ipc", "uts", "pid", "shm"):
             syscalls.unmount(str(self.folder / name))
         shutil.rmtree(self.folder, ignore_errors=True)
