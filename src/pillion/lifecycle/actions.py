@@ -76,7 +76,7 @@ class KillContainer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class RemoveContainer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Delete an instance that is not running; its log stays."""
+    """Delete an instance that is not running. The logs of the container's newest two instances stay."""
 
     name: str
     id: str

@@ -53,11 +53,8 @@ def has_started(
     return container.startup is None or result(probes, instance, ProbeKind.STARTUP) is ProbeOutcome.SUCCESS
 
 
-def is_ready(
-    container: ContainerPlan, probes: dict[str, ProbeRecord], instance: ContainerSeen | None
-) -> bool:
-    if instance is None or not has_started(container, probes, instance):
-        return False
+def is_ready(container: ContainerPlan, probes: dict[str, ProbeRecord], instance: ContainerSeen) -> bool:
+    """The `ready` of an instance that has started."""
     return (
         container.readiness is None or result(probes, instance, ProbeKind.READINESS) is ProbeOutcome.SUCCESS
     )
@@ -112,16 +109,17 @@ def schedule(turn: Turn) -> None:
         instance = turn.newest.get(container.name)
         if instance is None:
             continue
+        has_begun = has_started(container, turn.probes, instance)
         for kind, probe in probes_of(container):
             if record.stage is Stage.TERMINATING and kind is not ProbeKind.READINESS:
                 continue
-            _advance(turn, container, instance, kind, probe)
+            _advance(turn, instance, kind, probe, has_started=has_begun)
 
 
 def _advance(
-    turn: Turn, container: ContainerPlan, instance: ContainerSeen, kind: ProbeKind, probe: ProbePlan
+    turn: Turn, instance: ContainerSeen, kind: ProbeKind, probe: ProbePlan, *, has_started: bool
 ) -> None:
-    key = probe_key(container.name, kind)
+    key = probe_key(instance.name, kind)
     worker = turn.probes.get(key)
     if instance.state is not RuntimeState.RUNNING:
         if (
@@ -141,7 +139,7 @@ def _advance(
         turn.set_probe(key, worker)
     if worker.on_hold or worker.in_flight:
         return
-    if kind is not ProbeKind.STARTUP and not has_started(container, turn.probes, instance):
+    if kind is not ProbeKind.STARTUP and not has_started:
         return
     due = worker.next_at
     if due is None:
@@ -165,7 +163,7 @@ def _advance(
     turn.set_probe(key, replaced(worker, in_flight=True, next_at=next_at))
     turn.actions.append(
         RunProbe(
-            name=container.name, id=instance.id, kind=kind, probe=probe, because=f"{kind.value} probe is due"
+            name=instance.name, id=instance.id, kind=kind, probe=probe, because=f"{kind.value} probe is due"
         )
     )
 

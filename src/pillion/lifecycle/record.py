@@ -218,7 +218,7 @@ NO_CONTAINER = ContainerRecord()
 
 
 def probe_key(name: str, kind: ProbeKind) -> str:
-    return f"{name}/{kind.value}"
+    return name + "/" + kind
 
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -16,7 +16,6 @@ from pillion.lifecycle.record import (
     StartStage,
     Terminated,
     Waiting,
-    replaced,
 )
 from pillion.lifecycle.turn import Turn
 from pillion.plan.podplan import ContainerPlan, RestartPolicy, Role
@@ -61,7 +60,9 @@ def terminated(instance: ContainerSeen) -> Terminated:
 
 
 def view_all(turn: Turn) -> dict[str, ContainerView]:
-    """The view of every container, by name."""
+    """The view of every container, by name. Not to be changed: a turn keeps it as long as it is true."""
+    if turn.views is not None:
+        return turn.views
     instances: dict[str, list[ContainerSeen]] = {}
     starting = turn.record.sync.starting if turn.record.sync is not None else None
     for instance in turn.seen.containers:
@@ -74,7 +75,8 @@ def view_all(turn: Turn) -> dict[str, ContainerView]:
             continue  # the kubelet does not look again before the start, postStart included, is over
         instances.setdefault(instance.name, []).append(instance)
     default = Waiting(reason=INITIALIZING if turn.plan.inits else CREATING)
-    return {c.name: _view(turn, c, instances.get(c.name), default) for c in turn.plan.containers}
+    turn.views = {c.name: _view(turn, c, instances.get(c.name), default) for c in turn.plan.containers}
+    return turn.views
 
 
 def _view(
@@ -83,30 +85,41 @@ def _view(
     record = turn.container(container.name)
     newest = None
     if instances is None:
-        view = _view_without_instance(turn, container, default)
+        state, last, restart_count = _told_before(turn, container, default)
     else:
         newest = instances[0]
-        view = _view_of(container, record.shown, newest, instances[1] if len(instances) > 1 else None)
+        previous = instances[1] if len(instances) > 1 else None
+        state, last, restart_count = _told_now(record.shown, newest, previous)
     error = record.start_error
     if (
         error is not None
-        and not isinstance(view.state, Running)
+        and not isinstance(state, Running)
         and not _is_done(turn, container, newest)
         and restart.should_start(container, turn.plan, newest, deleting=turn.deleting)
     ):
-        last = view.state if isinstance(view.state, Terminated) else view.last
-        view = replaced(view, state=Waiting(reason=error.reason, message=error.message), last=last)
+        last = state if isinstance(state, Terminated) else last
+        state = Waiting(reason=error.reason, message=error.message)
     started = ready = False
     match container.role:
         case Role.INIT:
-            started = isinstance(view.state, Running)
-            ready = isinstance(view.state, Terminated) and view.state.exit_code == 0
+            started = isinstance(state, Running)
+            ready = isinstance(state, Terminated) and state.exit_code == 0
         case Role.SIDECAR | Role.MAIN:
-            started = newest is not None and probes.has_started(container, turn.probes, newest)
-            ready = started and probes.is_ready(container, turn.probes, newest)
+            started = probes.has_started(container, turn.probes, newest)
+            ready = newest is not None and started and probes.is_ready(container, turn.probes, newest)
         case Role.EPHEMERAL:
             pass  # neither is ever asked of it (prober_manager.go: UpdatePodStatus)
-    return replaced(view, started=started, ready=ready) if started or ready else view
+    return ContainerView(
+        plan=container,
+        state=state,
+        last=last,
+        restart_count=restart_count,
+        started=started,
+        ready=ready,
+        id=newest.id if newest is not None else "",
+        image=newest.image if newest is not None else "",
+        image_id=newest.image_id if newest is not None else "",
+    )
 
 
 def _is_done(turn: Turn, container: ContainerPlan, newest: ContainerSeen | None) -> bool:
@@ -118,9 +131,11 @@ def _is_done(turn: Turn, container: ContainerPlan, newest: ContainerSeen | None)
     return newest.state is RuntimeState.EXITED and newest.exit_code == 0
 
 
-def _view_of(
-    container: ContainerPlan, shown: Shown | None, newest: ContainerSeen, previous: ContainerSeen | None
-) -> ContainerView:
+_Told = tuple[ContainerState, Terminated | None, int]
+"""State, last state, restart count."""
+
+
+def _told_now(shown: Shown | None, newest: ContainerSeen, previous: ContainerSeen | None) -> _Told:
     restart_count = newest.attempt
     last = None
     if shown is not None:
@@ -147,18 +162,10 @@ def _view_of(
                 restart_count += 1
             elif shown is not None and isinstance(shown.state, Terminated) and shown.state.id == newest.id:
                 state = shown.state
-    return ContainerView(
-        plan=container,
-        state=state,
-        last=last,
-        restart_count=restart_count,
-        id=newest.id,
-        image=newest.image,
-        image_id=newest.image_id,
-    )
+    return state, last, restart_count
 
 
-def _view_without_instance(turn: Turn, container: ContainerPlan, default: Waiting) -> ContainerView:
+def _told_before(turn: Turn, container: ContainerPlan, default: Waiting) -> _Told:
     """Nothing was created yet, or the runtime has forgotten it: then the old status tells what is known."""
     shown = turn.container(container.name).shown or Shown(state=default)
     state, last, restart_count = shown.state, shown.last, shown.restart_count
@@ -176,7 +183,7 @@ def _view_without_instance(turn: Turn, container: ContainerPlan, default: Waitin
     if isinstance(state, Waiting) and container.role is Role.INIT and _any_main_created(turn):
         # A plain init's record is gone, but a main was created: it must have completed.
         state = Terminated(exit_code=0, reason="Completed", message=COMPLETED_UNSEEN)
-    return ContainerView(plan=container, state=state, last=last, restart_count=restart_count)
+    return state, last, restart_count
 
 
 def _any_main_created(turn: Turn) -> bool:

@@ -5,11 +5,16 @@ A `Turn` lives for one call of `decide` and is the only mutable thing in this pa
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pillion.lifecycle.actions import Action, EventNote
 from pillion.lifecycle.observation import ContainerSeen, Observation, RuntimeState
 from pillion.lifecycle.record import NO_CONTAINER, ContainerRecord, PodRecord, ProbeRecord, Stop, replaced
 from pillion.plan.podplan import ContainerPlan, PodPlan
 from pillion.units import Instant
+
+if TYPE_CHECKING:
+    from pillion.lifecycle.states import ContainerView
 
 
 class Turn:
@@ -24,6 +29,8 @@ class Turn:
         self.containers = record.containers
         self.probes = record.probes
         self.stops: tuple[Stop, ...] = record.stops
+        self.views: dict[str, ContainerView] | None = None
+        """What `states.view_all` found, until something it looks at changes."""
         self._containers_owned = False
         self._probes_owned = False
         newest: dict[str, ContainerSeen] = {}
@@ -41,12 +48,14 @@ class Turn:
         return self.containers.get(name, NO_CONTAINER)
 
     def update_container(self, name: str, **changes: object) -> None:
+        self.views = None
         if not self._containers_owned:
             self.containers = dict(self.containers)
             self._containers_owned = True
         self.containers[name] = replaced(self.containers.get(name, NO_CONTAINER), **changes)
 
     def set_probe(self, key: str, probe: ProbeRecord) -> None:
+        self.views = None
         if not self._probes_owned:
             self.probes = dict(self.probes)
             self._probes_owned = True
@@ -61,6 +70,7 @@ class Turn:
             self.wake_at = at
 
     def update(self, **changes: object) -> None:
+        self.views = None
         self.record = replaced(self.record, **changes)
 
     def running(self) -> list[ContainerSeen]:
