@@ -84,3 +84,28 @@ def test_a_log_that_was_moved_away_is_written_anew_after_reopening(tmp_path: Pat
             assert runtime.pods() == {UID}
 
     asyncio.run(life())
+
+
+def test_of_many_instances_the_newest_two_keep_their_logs_until_the_pod_is_forgotten(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with open_oci_runtime(tmp_path) as runtime:
+            waiter = Waiter(runtime)
+            await runtime.create_sandbox(sandbox_spec())
+            for attempt in range(4):
+                spec = container_spec(state_of(tmp_path), "c", "/bin/echo", "hi", attempt=attempt)
+                container_id = await runtime.create(spec)
+                await runtime.start(container_id)
+                await waiter.exited(container_id)
+            for seen in runtime.containers(UID)[2:]:
+                await runtime.remove(seen.id)
+            logs = Path(spec.log_path).parent
+            messages = Path(spec.termination_message_host_path).parent
+            assert sorted(path.name for path in logs.iterdir()) == ["2.log", "3.log"]
+            assert sorted(path.name for path in messages.iterdir()) == ["2", "3"]
+            # A pod that begins again removes the others, too: what they said last is still there.
+            for seen in runtime.containers(UID):
+                await runtime.remove(seen.id)
+            await runtime.remove_pod(UID)
+            assert sorted(path.name for path in logs.iterdir()) == ["2.log", "3.log"]
+
+    asyncio.run(life())

@@ -24,7 +24,7 @@ from pillion.containers.bundle import Surroundings, build_runtime_spec
 from pillion.containers.cgroups import Cgroups, Version, pod_path
 from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
-from pillion.containers.instance import Instance, Progress, record_of, signal_number
+from pillion.containers.instance import Instance, InstanceRecord, Progress, record_of, signal_number
 from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
 from pillion.containers.removal import (
     destroy_container,
@@ -33,7 +33,7 @@ from pillion.containers.removal import (
     patience,
     remove_pod_cgroup,
 )
-from pillion.containers.rotation import LogRotation
+from pillion.containers.rotation import KEPT_INSTANCES, LogRotation, remove_older
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandbox import Sandbox, SandboxRecord
 from pillion.errors import HostError
@@ -311,8 +311,12 @@ class OciRuntime:
 
     async def remove(self, container_id: str) -> None:
         instance = self._instances.get(container_id)
-        if instance is None:
-            return
+        if instance is not None:
+            await self._remove(instance)
+            self._remove_old_files(instance.record)
+
+    async def _remove(self, instance: Instance) -> None:
+        container_id = instance.record.id
         async with instance.removal:
             if container_id not in self._instances:
                 return
@@ -320,19 +324,23 @@ class OciRuntime:
             await self._destroy(instance)
             self._forget(instance)
 
+    def _remove_old_files(self, record: InstanceRecord) -> None:
+        for file in (record.log_path, record.termination_message_host_path):
+            remove_older(Path(file).parent, KEPT_INSTANCES)
+
     async def remove_pod(self, pod_uid: str) -> None:
         await self.stop_sandbox(pod_uid)
         refusals: list[HostError] = []
 
-        async def remove(container_id: str) -> None:
+        async def remove(instance: Instance) -> None:
             try:
-                await self.remove(container_id)
+                await self._remove(instance)
             except HostError as error:
                 refusals.append(error)
 
         async with asyncio.TaskGroup() as group:
             for instance in self._by_pod.get(pod_uid, ()):
-                group.create_task(remove(instance.record.id))
+                group.create_task(remove(instance))
         if refusals:
             raise refusals[0]
         for sandbox in self._sandboxes.get(pod_uid, ()):

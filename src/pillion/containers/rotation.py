@@ -30,6 +30,10 @@ MAX_FILES = 5
 CHECK_SECONDS = 0.25
 """The kubelet looks every 10 s, and a flood fills the disk meanwhile. A look costs one stat(2) for each container."""
 
+KEPT_INSTANCES = 2
+"""Instances of a container whose logs stay when older ones are removed: the present one and, for `logs --previous`, the
+one before (the kubelet's container GC keeps one dead, and removes the logs with the others)."""
+
 _TEMPORARY = ".tmp"
 _COMPRESSED = ".gz"
 
@@ -130,6 +134,19 @@ def remove_excess(log: Path, keep: int) -> int:
         except FileNotFoundError:  # compressed meanwhile: the next look finds it under its new name
             continue
     return dropped
+
+
+def remove_older(folder: Path, keep: int) -> None:
+    """Remove the files of all but the newest `keep` instances of one container: `N.log`, `N.log.*`, or plain `N`."""
+    by_attempt: dict[int, list[Path]] = {}
+    if folder.is_dir():
+        for path in folder.iterdir():
+            number = path.name.partition(".")[0]
+            if number.isdigit():
+                by_attempt.setdefault(int(number), []).append(path)
+    for attempt in sorted(by_attempt)[:-keep]:
+        for path in by_attempt[attempt]:
+            path.unlink(missing_ok=True)
 
 
 def compress_all(paths: list[Path]) -> None:

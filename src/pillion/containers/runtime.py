@@ -57,7 +57,7 @@ class Runtime(Protocol):
         """Stop watching. Containers go on."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
-        """`changed(pod_uid)` is called on the loop after a container of the pod ended."""
+        """`changed(pod_uid)` is called on the loop after a container of the pod ended, or its sandbox was lost."""
 
     def pods(self) -> frozenset[str]:
         """UIDs of all pods that have a sandbox or a container here."""
@@ -75,7 +75,10 @@ class Runtime(Protocol):
         """Remember the sandbox's addresses (durable); it is ready from now on."""
 
     async def stop_sandbox(self, pod_uid: str) -> None:
-        """End every process that is left in the pod's sandboxes and mark them not ready. Idempotent."""
+        """End every process that is left in the pod's sandboxes and mark them not ready. Idempotent.
+
+        Raises HostError after some seconds when a process does not die.
+        """
 
     async def create(self, spec: ContainerSpec) -> str:
         """Create a container without starting it (its process waits inside). Returns its ID (64 hex digits).
@@ -93,10 +96,14 @@ class Runtime(Protocol):
         """SIGKILL to everything in it. No error when it has ended."""
 
     async def remove(self, container_id: str) -> None:
-        """Delete an instance, killing it if it runs. Its log file stays. Idempotent."""
+        """Delete an instance, killing it if it runs. Idempotent. Raises HostError.
+
+        Of its container's instances the newest two keep their logs, whether they are still there or not: the numbers
+        go on, and the last words of what was just removed can still be read.
+        """
 
     async def remove_pod(self, pod_uid: str) -> None:
-        """Remove all containers, sandboxes and cgroups of the pod. Logs stay. Idempotent."""
+        """Remove all containers, sandboxes and cgroups of the pod. Logs stay. Idempotent. Raises HostError."""
 
     async def exec(
         self,

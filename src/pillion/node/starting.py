@@ -51,6 +51,8 @@ class Starter:
         assert spec is not None
         if spec.shareProcessNamespace or spec.hostPID:
             return  # a process that waits for its start would be seen by the others
+        if self._drivers.runtime.containers(at_hand.plan.uid):
+            return  # a pod that begins again: which attempt each container comes to is not known here
         for plan in at_hand.plan.inits + at_hand.plan.mains:
             container = container_named(at_hand.pod, plan.name)
             if container is not None and not _depends_on_files(container):

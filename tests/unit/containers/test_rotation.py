@@ -5,7 +5,16 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from pillion.containers.rotation import compress_all, remove_excess, remove_temporary, rotated, rotated_name
+import pytest
+
+from pillion.containers.rotation import (
+    compress_all,
+    remove_excess,
+    remove_older,
+    remove_temporary,
+    rotated,
+    rotated_name,
+)
 from pillion.units import Instant
 
 NOW = Instant(1767323045.9)  # 2026-01-02T03:04:05.9Z
@@ -66,6 +75,27 @@ def test_the_oldest_go_first_and_their_bytes_are_counted_uncompressed(tmp_path: 
     assert remove_excess(log, 1) == 1000 + len("20260102-000000")
     assert names(rotated(log)) == ["20260103-000000"]
     assert remove_excess(log, 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("there", "left"),
+    [
+        ([], []),
+        (["0.log"], ["0.log"]),
+        (["8.log", "9.log", "10.log"], ["10.log", "9.log"]),
+        (
+            ["0.log", "0.log.20260101-000000.gz", "1.log", "1.log.20260101-000000", "3.log"],
+            ["1.log", "1.log.20260101-000000", "3.log"],
+        ),
+        (["0", "1", "2", "notes"], ["1", "2", "notes"]),
+    ],
+)
+def test_only_the_newest_two_instances_keep_their_files(tmp_path: Path, there, left) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    remove_older(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    remove_older(tmp_path / "absent", 2)
 
 
 def test_compressing_keeps_the_text_and_skips_what_is_gone(tmp_path: Path) -> None:
