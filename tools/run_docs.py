@@ -21,16 +21,17 @@ PATIENCE = 120
 
 
 def commands(block: str) -> list[str]:
-    """The commands of a block: lines after a `$ `, with their continuations."""
+    """The commands of a block: what follows a `$ `, and a `> ` right after it."""
     found: list[str] = []
     is_open = False
     for line in block.splitlines():
         if line.startswith("$ "):
             found.append(line[2:])
-            is_open = line.endswith("\\")
-        elif is_open:
-            found[-1] += "\n" + line
-            is_open = line.endswith("\\")
+            is_open = True
+        elif is_open and line.startswith("> "):
+            found[-1] += "\n" + line[2:]
+        else:
+            is_open = False
     return found
 
 
@@ -53,7 +54,8 @@ def rerun(block: str) -> str:
     shown = []
     for command, output in zip(asked, printed, strict=True):
         text = "\n".join(line.rstrip() for line in output.splitlines())
-        shown.append(f"$ {command}\n{text}\n" if text else f"$ {command}\n")
+        asked_for = "$ " + command.replace("\n", "\n> ")
+        shown.append(f"{asked_for}\n{text}\n" if text else f"{asked_for}\n")
     return "".join(shown)
 
 
