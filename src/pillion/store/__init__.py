@@ -13,7 +13,9 @@ from pillion.store.protocol import (
     Revision,
     Store,
     Stored,
+    Watch,
 )
+from pillion.store.sqlitestore import SqliteStore
 
 __all__ = [
     "AlreadyExistsError",
@@ -26,6 +28,8 @@ __all__ = [
     "Listing",
     "NotFoundError",
     "Revision",
+    "SqliteStore",
     "Store",
     "Stored",
+    "Watch",
 ]

@@ -7,7 +7,7 @@ Nothing here knows what an object means.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, NewType, Protocol
 
@@ -16,7 +16,10 @@ import msgspec
 from pillion.errors import PillionError
 
 Revision = NewType("Revision", int)
-"""The store's global counter: grows by one with every write. `resourceVersion` is its decimal text."""
+"""The store's global counter: grows by one with every write. `resourceVersion` is its decimal text.
+
+An empty store has revision 1, as etcd has: clients take a `resourceVersion` of 0 for "any".
+"""
 
 
 class Key(NamedTuple):
@@ -77,10 +80,27 @@ Encode = Callable[[Revision], bytes]
 """Makes the value, given the revision that the write will have."""
 
 
-class Store(Protocol):
-    async def open(self) -> None: ...
+class Watch(Protocol):
+    """An endless row of changes. It ends (StopAsyncIteration) when it, or the store, is closed.
 
-    async def close(self) -> None: ...
+    One that nobody refers to any more is forgotten by the store; `close` is for those who want to be sure, or to end
+    the one who waits in it.
+    """
+
+    def __aiter__(self) -> Watch: ...
+
+    async def __anext__(self) -> Change:
+        """Raises CompactedError, from then on, when it has not kept up."""
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    async def open(self) -> None:
+        """Raises HostError."""
+
+    async def close(self) -> None:
+        """Writes under way are finished first; watches end."""
 
     @property
     def revision(self) -> Revision:
@@ -100,6 +120,9 @@ class Store(Protocol):
 
     def count(self, resource: str) -> int: ...
 
+    # All three writes raise HostError when the disk does not take them: then nothing has changed. A cancelled one may
+    # still happen.
+
     async def create(self, key: Key, encode: Encode) -> Stored:
         """Raises AlreadyExistsError."""
 
@@ -109,8 +132,9 @@ class Store(Protocol):
     async def delete(self, key: Key, encode: Encode, *, expected: Revision) -> Stored:
         """`encode` makes the last state that watches are shown. Raises NotFoundError, ConflictError."""
 
-    def watch(self, resource: str, namespace: str | None = None, *, since: Revision) -> AsyncIterator[Change]:
-        """Every change after `since`, in order, none missing. Raises CompactedError when it is asked for.
+    def watch(self, resource: str, namespace: str | None = None, *, since: Revision) -> Watch:
+        """Every change after `since`, in order, none missing; from the moment it is asked for, awaited or not.
 
-        A watcher that does not keep up is ended with CompactedError; the client lists again.
+        Raises CompactedError at once when the history does not reach back to `since`, or when `since` is yet to come
+        (of another store). A watcher that does not keep up is ended with CompactedError; the client lists again.
         """
