@@ -26,7 +26,7 @@ from tests import leaks
 Tree = dict[str, Any]
 
 PILLION = (sys.executable, "-m", "pillion")
-WITHIN = 20.0
+WITHIN = 12.0
 """Seconds until an expectation is given up: long enough for a machine with other things to do."""
 WAIT_FOR_TERM = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"
 """What a well-behaved server does, for a shell."""

@@ -44,6 +44,7 @@ from pillion.lifecycle.observation import (
     VolumesMounted,
 )
 from pillion.lifecycle.record import PodRecord, Running, Stage, Terminated, Waiting
+from pillion.lifecycle.resumption import resume
 from pillion.lifecycle.states import ContainerView
 
 __all__ = [
@@ -89,4 +90,5 @@ __all__ = [
     "VolumesMounted",
     "Waiting",
     "decide",
+    "resume",
 ]

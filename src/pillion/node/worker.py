@@ -18,6 +18,7 @@ from pillion.lifecycle import (
     ReferencesChanged,
     Stage,
     decide,
+    resume,
 )
 from pillion.lifecycle.record import replaced
 from pillion.lifecycle.story import Entry, tell
@@ -52,7 +53,7 @@ class PodWorker:
     ) -> None:
         self.pod = pod
         self.plan = build_plan(pod)
-        self.record = saved.record if saved is not None else PodRecord()
+        self.record = resume(saved.record) if saved is not None else PodRecord()
         self.story: deque[Entry] = deque(maxlen=STORY_LENGTH)
         self._drivers = drivers
         self._writer = writer
