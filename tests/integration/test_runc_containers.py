@@ -396,3 +396,63 @@ def test_a_cancelled_creation_leaves_nothing(tmp_path: Path, moment: float) -> N
         assert runtime.containers(UID) == ()
 
     with_runtime(tmp_path, body)
+
+
+def test_a_port_below_1024_and_a_ping_need_no_capability(tmp_path: Path) -> None:
+    program = (
+        "import socket; s = socket.socket(); s.bind(('127.0.0.1', 80)); "
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP); print('bound')"
+    )
+    _, out = run_to_end(
+        tmp_path,
+        *("/usr/bin/env", "python3", "-c", program),
+        identity=Identity(uid=1000, gid=1000),
+        security=Security(drop_capabilities=("ALL",)),
+    )
+    assert out == "bound"
+
+
+def test_a_pods_own_sysctl_wins_over_the_runtimes(tmp_path: Path) -> None:
+    _, out = shell(
+        tmp_path,
+        "cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+        sandbox={"sysctls": (("net.ipv4.ip_unprivileged_port_start", "500"),)},
+    )
+    assert out == "500"
+
+
+def test_in_the_hosts_network_a_container_bears_the_hosts_name(tmp_path: Path) -> None:
+    _, out = shell(tmp_path, "readlink /proc/self/ns/uts /proc/self/ns/net", sandbox={"host_network": True})
+    assert out.split() == [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("uts", "net")]
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_a_host_image_does_not_show_the_state_directory(tmp_path: Path, privileged: bool) -> None:
+    secret = tmp_path / "pods" / "other" / "secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("hunter2")
+    # What it is given of the state directory it has all the same: these lie in there.
+    volume = tmp_path / "pods" / "own"
+    volume.mkdir()
+    (volume / "file").write_text("mine")
+    _, out = shell(
+        tmp_path,
+        f"ls -A {tmp_path}; touch {tmp_path}/x; cat /own/file; cat {secret}",
+        security=Security(privileged=privileged),
+        mounts=(Mount(source=str(volume), destination="/own"),),
+    )
+    assert "hunter2" not in out
+    assert "mine" in out
+    assert "Read-only file system" in out
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_bundle_with_its_environment_is_for_root_alone(tmp_path: Path) -> None:
+    async def body(runtime: OciRuntime, waiter: Waiter) -> None:
+        spec = container_spec(state_of(tmp_path), "c", "/bin/true", env=(("PASSWORD", "hunter2"),))
+        container_id = await runtime.create(spec)
+        folder = Path(state_of(tmp_path).container(container_id))
+        assert folder.stat().st_mode & 0o077 == 0
+        assert "hunter2" in (folder / "config.json").read_text()
+
+    with_runtime(tmp_path, body)

@@ -6,6 +6,8 @@ Mounts, devices and rules are those of a container made by containerd for the ku
 
 from __future__ import annotations
 
+import posixpath
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -35,10 +37,15 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     oom_score_adj_floor: int = -1000
     architecture: str = "x86_64"
     masked_cpu_paths: tuple[str, ...] = ()
+    hidden_folders: tuple[str, ...] = ()
+    """Folders of the host that no container may see when the host's filesystem is its root."""
+    limits_swap: bool = False
+    """Swap is accounted for here, so that a memory limit can count for both."""
     localhost_profile: dict[str, Any] | None = None
     """The decoded seccomp profile that `Localhost` names."""
+    apparmor_profile: str | None = None
     host_devices: tuple[HostDevice, ...] = ()
-    """All of the host's device nodes, for a privileged container, or those of `spec.devices`."""
+    """All of the host's device nodes, for a privileged container."""
 
 
 class HostDevice(msgspec.Struct, frozen=True):
@@ -59,7 +66,10 @@ def build_runtime_spec(spec: ContainerSpec, around: Surroundings) -> dict[str, A
         "cgroupsPath": around.cgroup,
         "namespaces": _namespaces(spec, around),
         "resources": _resources(spec, around),
-        "maskedPaths": [*MASKED_PATHS, *around.masked_cpu_paths] if hide else [],
+        "maskedPaths": [
+            *((*MASKED_PATHS, *around.masked_cpu_paths) if hide else ()),
+            *_hidden_folders(spec, around),
+        ],
         "readonlyPaths": list(READ_ONLY_PATHS) if hide else [],
         "devices": [_device(device) for device in around.host_devices],
     }
@@ -74,7 +84,9 @@ def build_runtime_spec(spec: ContainerSpec, around: Surroundings) -> dict[str, A
         "user": {
             "uid": spec.identity.uid,
             "gid": spec.identity.gid,
-            "additionalGids": list(spec.identity.groups),
+            # With the first group among them, as in containerd since CVE-2023-25173: what is denied to a group must not
+            # be had by a mere setgid(2).
+            "additionalGids": list(dict.fromkeys((spec.identity.gid, *spec.identity.groups))),
         },
         "args": list(spec.argv),
         "env": _environment(spec),
@@ -83,8 +95,8 @@ def build_runtime_spec(spec: ContainerSpec, around: Surroundings) -> dict[str, A
         "noNewPrivileges": security.no_new_privileges,
         "oomScoreAdj": max(spec.resources.oom_score_adj, around.oom_score_adj_floor),
     }
-    if security.apparmor is not None and not security.privileged:
-        process["apparmorProfile"] = security.apparmor
+    if around.apparmor_profile is not None:
+        process["apparmorProfile"] = around.apparmor_profile
     return {
         "ociVersion": "1.0.2",
         "process": process,
@@ -144,11 +156,22 @@ def _mounts(spec: ContainerSpec, around: Surroundings) -> list[dict[str, Any]]:
         asked.append(
             Mount(source=spec.termination_message_host_path, destination=spec.termination_message_path)
         )
-    # A pod's own mount replaces a default one at the same place; parents are mounted before what lies in them.
-    taken = {mount.destination for mount in asked}
+    # A pod's own mount replaces a default one at the same place, and one of /dev whatever is in there but the shared
+    # memory; parents are mounted before what lies in them.
+    taken = {posixpath.normpath(mount.destination) for mount in asked}
+    if "/dev" in taken:
+        taken |= {"/dev/pts", "/dev/mqueue"}
     mounts = [mount for mount in mounts if mount["destination"] not in taken]
-    asked.sort(key=lambda mount: mount.destination.rstrip("/").count("/"))
+    asked.sort(key=lambda mount: posixpath.normpath(mount.destination).rstrip("/").count("/"))
     return mounts + [_bind(mount) for mount in asked]
+
+
+def _hidden_folders(spec: ContainerSpec, around: Surroundings) -> list[str]:
+    """Only what the image shows by being the host: what the pod itself mounts there is its own affair."""
+    if "/" not in spec.root_layers:
+        return []
+    mounted = [PurePosixPath(mount.destination) for mount in spec.mounts]
+    return [folder for folder in around.hidden_folders if not any(m.is_relative_to(folder) for m in mounted)]
 
 
 def _special(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
@@ -187,13 +210,7 @@ def _device(device: HostDevice) -> dict[str, Any]:
 
 def _resources(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
     limits: Resources = spec.resources
-    rules: list[dict[str, Any]] = [{"allow": spec.security.privileged, "access": "rwm"}]
-    if not spec.security.privileged:
-        rules += [
-            {"allow": True, "type": d.kind, "major": d.major, "minor": d.minor, "access": "rwm"}
-            for d in around.host_devices
-        ]
-    resources: dict[str, Any] = {"devices": rules}
+    resources: dict[str, Any] = {"devices": [{"allow": spec.security.privileged, "access": "rwm"}]}
     cpu: dict[str, int] = {}
     if limits.cpu_shares is not None:
         cpu["shares"] = limits.cpu_shares
@@ -203,6 +220,11 @@ def _resources(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
         resources["cpu"] = cpu
     if limits.memory_limit_bytes is not None:
         resources["memory"] = {"limit": limits.memory_limit_bytes}
+        if around.limits_swap:
+            # As much of both as of memory alone: it does not swap, it is killed (containerd: WithResources).
+            resources["memory"]["swap"] = limits.memory_limit_bytes
+    if limits.hugepage_limits:
+        resources["hugepageLimits"] = [{"pageSize": size, "limit": n} for size, n in limits.hugepage_limits]
     if limits.pids_limit is not None:
         resources["pids"] = {"limit": limits.pids_limit}
     if around.cgroup_v2 and not limits.single_process_oom_kill:

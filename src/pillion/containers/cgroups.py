@@ -41,6 +41,23 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return next((at for names, at in self.trees if controller in names.split(",")), None)
 
 
+def accounts_for_swap(layout: Layout) -> bool:
+    """Whether groups can be limited in what they swap: the kernel may have been built, or booted, without."""
+    tree = layout.tree("memory")
+    if tree is None:
+        return False
+    if layout.version is Version.V1:
+        return Path(tree, "memory.memsw.limit_in_bytes").exists()
+    return next(Path(tree).glob("*/memory.swap.max"), None) is not None  # the root group itself has no limits
+
+
+def has_hugetlb(layout: Layout) -> bool:
+    tree = layout.tree("hugetlb")
+    if tree is None or layout.version is Version.V1:
+        return tree is not None
+    return "hugetlb" in Path(tree, "cgroup.controllers").read_text().split()
+
+
 def detect_layout(mountinfo: str) -> Layout | None:
     """Read /proc/self/mountinfo. None when no cgroup tree is mounted."""
     v1: list[tuple[str, str]] = []
@@ -95,7 +112,7 @@ class Cgroups:
         group = Path(self._layout.trees[0][1])
         available = (group / "cgroup.controllers").read_text().split()
         wanted = " ".join(
-            f"+{name}" for name in ("cpu", "cpuset", "io", "memory", "pids") if name in available
+            f"+{name}" for name in ("cpu", "cpuset", "hugetlb", "io", "memory", "pids") if name in available
         )
         for part in path.strip("/").split("/"):
             (group / "cgroup.subtree_control").write_text(wanted)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pillion.containers.cgroups import Layout, Version, detect_layout
+from pillion.containers.cgroups import Layout, Version, accounts_for_swap, detect_layout, has_hugetlb
 from pillion.containers.security import capability_names
 from pillion.errors import HostError
 
@@ -29,6 +29,8 @@ class HostCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str
     cpus: int
     masked_cpu_paths: tuple[str, ...] = ()
+    limits_swap: bool = False
+    limits_huge_pages: bool = False
     warnings: tuple[str, ...] = ()
     """What works less well here than on a Kubernetes node; sentences for people, to be said once."""
 
@@ -77,6 +79,8 @@ def check_host() -> HostCapabilities:
         masked_cpu_paths=tuple(
             str(p) for p in sorted(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle"))
         ),
+        limits_swap=accounts_for_swap(layout),
+        limits_huge_pages=has_hugetlb(layout),
         warnings=tuple(warnings),
     )
 

@@ -19,7 +19,7 @@ import msgspec
 
 from pillion import process
 from pillion.clock import Clock
-from pillion.containers import adoption, devices, overlay, termination
+from pillion.containers import adoption, devices, overlay, propagation, termination
 from pillion.containers.bundle import Surroundings, build_runtime_spec
 from pillion.containers.cgroups import Cgroups, Version, pod_path
 from pillion.containers.execution import execute
@@ -36,6 +36,7 @@ from pillion.containers.removal import (
 from pillion.containers.rotation import KEPT_INSTANCES, LogRotation, remove_older
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandbox import Sandbox, SandboxRecord
+from pillion.containers.security import HIDDEN_FOLDERS
 from pillion.errors import HostError
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
@@ -213,6 +214,9 @@ class OciRuntime:
         return container_id
 
     def _write_bundle(self, instance: Instance, spec: ContainerSpec, sandbox: Sandbox) -> None:
+        if spec.resources.hugepage_limits and not self._host.limits_huge_pages:
+            raise HostError("huge pages limits are specified but hugetlb cgroup controller is missing")
+        propagation.check(spec.mounts, Path("/proc/self/mountinfo").read_text())
         rootfs = overlay.mount_rootfs(instance.folder, spec.root_layers)
         message_file = Path(spec.termination_message_host_path)
         message_file.parent.mkdir(parents=True, exist_ok=True)
@@ -234,8 +238,11 @@ class OciRuntime:
                 oom_score_adj_floor=self._host.oom_score_adj_floor,
                 architecture=self._host.architecture,
                 masked_cpu_paths=self._host.masked_cpu_paths,
+                hidden_folders=(str(self._state.root), *HIDDEN_FOLDERS),
+                limits_swap=self._host.limits_swap,
                 localhost_profile=devices.localhost_profile(spec.security.seccomp),
-                host_devices=devices.host_devices(spec),
+                apparmor_profile=devices.apparmor_profile(spec.security, devices.loaded_apparmor_profiles()),
+                host_devices=devices.all_devices() if spec.security.privileged else (),
             ),
         )
         (instance.folder / "config.json").write_bytes(msgspec.json.encode(bundle))

@@ -30,6 +30,13 @@ PAUSE_OOM_SCORE_ADJ = -998
 """When memory is short, all containers of the pod go before the process that holds them together (containerd:
 defaultSandboxOOMAdj)."""
 
+UNPRIVILEGED_NETWORK = {
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": "0 2147483647",
+}
+"""No capability is needed for ports below 1024, nor for ping, in a pod's own network (containerd 2:
+enable_unprivileged_ports, enable_unprivileged_icmp)."""
+
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
@@ -97,9 +104,9 @@ class Sandbox:
         """Raises OSError; then `destroy` removes what exists."""
         self.folder.mkdir(parents=True, mode=0o711)
         save(self.folder / "sandbox.json", self.record)
-        kinds = {"uts": syscalls.CLONE_NEWUTS}
-        if not spec.host_network:
-            kinds["net"] = syscalls.CLONE_NEWNET
+        kinds: dict[str, int] = {}
+        if not spec.host_network:  # whoever is in the host's network bears the host's name
+            kinds |= {"net": syscalls.CLONE_NEWNET, "uts": syscalls.CLONE_NEWUTS}
         if not spec.host_ipc:
             kinds["ipc"] = syscalls.CLONE_NEWIPC
         in_new_namespaces(lambda: self._furnish(spec, tuple(kinds)), sum(kinds.values()))
@@ -114,10 +121,12 @@ class Sandbox:
 
     def _furnish(self, spec: SandboxSpec, kinds: tuple[str, ...]) -> None:
         """Runs in the new namespaces: name, loopback, sysctls; then pin them."""
-        syscalls.set_hostname(spec.hostname)
+        sysctls = dict(spec.sysctls)
         if "net" in kinds:
+            syscalls.set_hostname(spec.hostname)
             _bring_up_loopback()
-        for name, value in spec.sysctls:
+            sysctls = UNPRIVILEGED_NETWORK | sysctls
+        for name, value in sysctls.items():
             Path("/proc/sys", name.replace(".", "/")).write_text(value)
         for kind in kinds:
             pin = self.folder / kind

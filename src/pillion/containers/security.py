@@ -78,6 +78,11 @@ READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sys
 """pkg/securitycontext/util.go: defaultReadonlyPaths."""
 
 
+HIDDEN_FOLDERS = ("/var/lib/pillion", "/var/lib/kubelet", "/etc/kubernetes")
+"""Where the Secrets and credentials of other pods, and of a node, lie: with the host as its image, a container would
+see them. The files of this machine's people it does see: they are what such an image is for."""
+
+
 def capability_names(mask: int) -> tuple[str, ...]:
     """The capabilities in a bit mask of /proc/PID/status; numbers newer than our list are left out."""
     return tuple(f"CAP_{name}" for number, name in enumerate(CAPABILITIES) if mask >> number & 1)

@@ -51,6 +51,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     cpu_period_us: int = 100_000
     memory_limit_bytes: int | None = None
     pids_limit: int | None = None
+    hugepage_limits: tuple[tuple[str, int], ...] = ()
+    """(page size as cgroups name it: `2MB`, bytes)."""
     oom_score_adj: int = 0
     single_process_oom_kill: bool = False
 
@@ -68,7 +70,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     read_only_root: bool = False
     unmasked_proc: bool = False
     seccomp: Seccomp = Seccomp()
-    apparmor: str | None = None
+    apparmor: str | None = None  # "runtime/default", "unconfined", "localhost/NAME"; None: not said
 
 
 class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +118,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folders for overlay's lowerdir, topmost first. `("/",)` is a host image."""
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
+    """The image's and the pod's; what every container gets the runtime adds."""
     cwd: str
     identity: Identity
     mounts: tuple[Mount, ...]
@@ -134,8 +137,6 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     host_pid: bool = False
     host_ipc: bool = False
     share_process_namespace: bool = False
-    devices: tuple[str, ...] = ()
-    """Device nodes to pass in (volumeDevices, hostPath devices come as mounts)."""
 
 
 class PasswdEntry(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Pod, image and the facts of the moment → ContainerSpec: one container, ready to be created.
 
 kuberuntime_container.go: generateContainerConfig, in its order, because the first error is the one people see:
-environment, mounts, then the user. What containerd adds when it makes the runtime's specification is here too.
+environment, mounts, then the user. What containerd takes from the image is here too; what it adds of its own is
+`containers.bundle`.
 """
 
 from pillion.errors import Bug
@@ -19,8 +20,6 @@ from pillion.plan.references import CREATE_ERROR, ConfigError, Configs, EnvFiles
 from pillion.plan.resources import container_resources
 from pillion.plan.security import resolve_security
 from pillion.statedir import StateDir
-
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def resolve_container(
@@ -76,7 +75,7 @@ def resolve_container(
         image_id=image.image_id,
         root_layers=image.root_layers,
         argv=build_argv(container, image, env),
-        env=_process_env(env, image, hostname, has_terminal=bool(container.tty)),
+        env=tuple((dict(image.env) | env).items()),
         cwd=container.workingDir or image.working_dir or "/",
         identity=identity,
         mounts=arrange_mounts(image.mounts, (*volumes, *files, termination)),
@@ -111,13 +110,3 @@ def build_argv(container: AnyContainer, image: ImageConfig, env: dict[str, str])
     if not command and not args:
         raise ConfigError("failed to generate spec: no command specified", CREATE_ERROR)
     return (*command, *args)
-
-
-def _process_env(
-    env: dict[str, str], image: ImageConfig, hostname: str, *, has_terminal: bool
-) -> tuple[tuple[str, str], ...]:
-    """Later ones win: the runtime's defaults, the image's, the pod's (containerd: containerSpecOpts)."""
-    defaults = {"PATH": _DEFAULT_PATH, "HOSTNAME": hostname}
-    if has_terminal:
-        defaults["TERM"] = "xterm"
-    return tuple((defaults | dict(image.env) | env).items())

@@ -19,11 +19,13 @@ from pillion.objects.qos import (
 from pillion.plan.containerspec import Resources
 from pillion.plan.podplan import Role
 from pillion.plan.pods import AnyContainer, containers_of, spec_of
+from pillion.units import parse_quantity
 
 CPU_PERIOD_US = 100_000
 _MIN_SHARES, _MAX_SHARES = 2, 262_144
 _MIN_QUOTA_US = 1000
 _NOTHING = Decimal(0)
+_HUGEPAGES = "hugepages-"
 
 
 def container_resources(pod: core_v1.Pod, container: AnyContainer, node_memory_bytes: int) -> Resources:
@@ -37,6 +39,7 @@ def container_resources(pod: core_v1.Pod, container: AnyContainer, node_memory_b
         cpu_quota_us=cpu_quota_us(_millis(limits.get("cpu", _NOTHING))),
         cpu_period_us=CPU_PERIOD_US,
         memory_limit_bytes=_whole(limits.get("memory", _NOTHING)) or None,
+        hugepage_limits=hugepage_limits(limits),
         oom_score_adj=oom_score_adj(pod, container, node_memory_bytes),
     )
 
@@ -63,6 +66,24 @@ def cpu_quota_us(millis: int) -> int | None:
     if millis == 0:
         return None
     return max(_MIN_QUOTA_US, millis * CPU_PERIOD_US // 1000)
+
+
+def hugepage_limits(limits: Amounts) -> tuple[tuple[str, int], ...]:
+    """kuberuntime_container_linux.go: GetHugepageLimitsFromResources."""
+    return tuple(
+        (_page_size(_whole(parse_quantity(name.removeprefix(_HUGEPAGES)))), _whole(amount))
+        for name, amount in limits.items()
+        if name.startswith(_HUGEPAGES)
+    )
+
+
+def _page_size(size: int) -> str:
+    """As cgroups name it: 2 MiB are `2MB`."""
+    for unit in ("B", "KB", "MB"):
+        if size % 1024:
+            return f"{size}{unit}"
+        size //= 1024
+    return f"{size}GB"
 
 
 def _is_limited(pod: core_v1.Pod, resource: str) -> bool:

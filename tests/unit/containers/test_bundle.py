@@ -10,7 +10,7 @@ from tests.runtime_lab import container_spec, state_of
 
 from pillion.containers.bundle import HostDevice, Surroundings, build_runtime_spec
 from pillion.containers.security import DEFAULT_CAPABILITIES, capabilities, capability_names
-from pillion.plan.containerspec import Mount, Propagation, Resources, Seccomp, Security
+from pillion.plan.containerspec import Identity, Mount, Propagation, Resources, Seccomp, Security
 
 ALL = capability_names((1 << 41) - 1)
 
@@ -151,6 +151,52 @@ def test_limits_are_written_only_when_set() -> None:
     assert resources["cpu"] == {"shares": 512, "quota": 50_000, "period": 100_000}
     assert resources["memory"] == {"limit": 1 << 20}
     assert resources["pids"] == {"limit": 10}
+
+
+def test_a_memory_limit_counts_for_swap_too_where_the_kernel_can() -> None:
+    limits = {"resources": Resources(memory_limit_bytes=1 << 20)}
+    assert built(limits, limits_swap=True)["linux"]["resources"]["memory"] == {
+        "limit": 1 << 20,
+        "swap": 1 << 20,
+    }
+
+
+def test_huge_pages_are_limited_by_size() -> None:
+    limits = {"resources": Resources(hugepage_limits=(("2MB", 4 << 20),))}
+    assert built(limits)["linux"]["resources"]["hugepageLimits"] == [{"pageSize": "2MB", "limit": 4 << 20}]
+
+
+@pytest.mark.parametrize(
+    ("identity", "groups"),
+    [
+        (Identity(), [0]),
+        (Identity(uid=5, gid=7, groups=(8, 9)), [7, 8, 9]),
+        (Identity(uid=5, gid=7, groups=(8, 7)), [7, 8]),
+    ],
+)
+def test_the_first_group_is_among_all_groups(identity, groups) -> None:
+    assert built({"identity": identity})["process"]["user"]["additionalGids"] == groups
+
+
+def test_a_dev_of_the_pods_own_keeps_nothing_of_the_default_one_but_the_shared_memory() -> None:
+    mounts = built({"mounts": (Mount(source="/dev", destination="/dev/"),)})["mounts"]
+    inside = [m["destination"] for m in mounts if m["destination"].startswith("/dev")]
+    assert inside == ["/dev/shm", "/dev/", "/dev/termination-log"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "hidden"),
+    [
+        ({}, ["/state", "/etc/kubernetes"]),
+        ({"root_layers": ("/l/1", "/")}, ["/state", "/etc/kubernetes"]),
+        ({"root_layers": ("/l/2", "/l/1")}, []),
+        ({"security": Security(privileged=True)}, ["/state", "/etc/kubernetes"]),
+        ({"mounts": (Mount(source="/etc/kubernetes/pki", destination="/etc/kubernetes/pki"),)}, ["/state"]),
+    ],
+)
+def test_a_host_image_hides_where_other_pods_secrets_lie(changes, hidden) -> None:
+    masked = built(changes, hidden_folders=("/state", "/etc/kubernetes"))["linux"]["maskedPaths"]
+    assert [path for path in masked if not path.startswith(("/proc", "/sys"))] == hidden
 
 
 def test_on_version_2_an_oom_kill_takes_the_whole_container_unless_told_otherwise() -> None:

@@ -80,7 +80,8 @@ def test_version_2_hands_controllers_down_to_the_pod(tmp_path: Path) -> None:
         p.parent.relative_to(tmp_path).as_posix(): p.read_text() for p in tmp_path.rglob("*subtree_control")
     }
     assert handed == dict.fromkeys(
-        (".", "pillion", "pillion/burstable", "pillion/burstable/podU"), "+cpu +cpuset +io +memory +pids"
+        (".", "pillion", "pillion/burstable", "pillion/burstable/podU"),
+        "+cpu +cpuset +hugetlb +io +memory +pids",
     )
     pod = tmp_path / "pillion/burstable/podU"
     assert {p.name: p.read_text() for p in pod.iterdir() if p.name != "cgroup.subtree_control"} == {

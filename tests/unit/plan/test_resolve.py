@@ -76,21 +76,14 @@ def test_nothing_to_run_is_refused():
     ("container", "changes"),
     [
         ({}, {}),
-        ({"tty": True}, {"TERM": "xterm"}),
         ({"env": [{"name": "PATH", "value": "/mine"}]}, {"PATH": "/mine"}),
         ({"env": [{"name": "HOSTNAME", "value": "other"}]}, {"HOSTNAME": "other"}),
         ({"env": [{"name": "PATH", "value": "/mine:$(PATH)"}]}, {"PATH": "/mine:$(PATH)"}),
     ],
 )
-def test_the_pods_variables_win_over_the_images_and_those_over_the_runtimes(container, changes):
+def test_the_pods_variables_win_over_the_images(container, changes):
     env = resolve(a_pod(container=container), image=an_image(env=(("PATH", "/image"), ("LANG", "C")))).env
-    assert dict(env) == {"PATH": "/image", "HOSTNAME": "p", "LANG": "C"} | changes
-
-
-def test_an_image_without_a_path_gets_the_usual_one():
-    assert (
-        dict(resolve(a_pod()).env)["PATH"] == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    )
+    assert dict(env) == {"PATH": "/image", "LANG": "C"} | changes
 
 
 @pytest.mark.parametrize(
