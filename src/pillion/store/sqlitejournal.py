@@ -65,11 +65,13 @@ class SqliteJournal:
     def _load(self) -> Kept:
         connection = self._connection
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Before anything is written: it may not be ours.
+        version = self._recognise()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         # After a burst the log is cut back to this.
         connection.execute("PRAGMA journal_size_limit = 16777216")
-        self._migrate()
+        self._migrate(version)
         (floor,) = connection.execute("SELECT floor FROM compaction").fetchone()
         entries = [
             Entry(Revision(revision), ChangeType(kind), Key(resource, namespace, name), value)
@@ -82,7 +84,8 @@ class SqliteJournal:
             raise HostError(self._damage("changes are missing"))
         return Kept(floor=Revision(floor), entries=entries)
 
-    def _migrate(self) -> None:
+    def _recognise(self) -> int:
+        """The format it is in; 0: a new file."""
         connection = self._connection
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
@@ -94,8 +97,11 @@ class SqliteJournal:
                 f"cannot open the store {self._path}: a newer pillion has written it (format {version}, this one "
                 f"knows {len(MIGRATIONS)}); use that one, or move the file away to start with an empty store"
             )
+        return int(version)
+
+    def _migrate(self, version: int) -> None:
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            connection.executescript(
+            self._connection.executescript(
                 f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {number}; COMMIT;"
             )
