@@ -88,6 +88,8 @@ def test_a_terminal_phase_is_final_restarts_are_never_uncounted_and_the_end_is_t
         if decision.record.stage in (Stage.TERMINATED, Stage.FINISHED):
             assert not any(c.state is RuntimeState.RUNNING for c in seen.containers)
             assert phase in TERMINAL
+    if sim.record.stage is Stage.FINISHED:
+        assert not any(text.startswith("start ") for _, text in sim.log[sim.texts().index("tear down") :])
     event(f"ends {sim.record.stage.value} {phase}")
 
 
@@ -146,7 +148,8 @@ def test_sidecars_are_signalled_after_the_mains_unless_the_grace_period_is_used_
     begun: dict[str, tuple[float, int]] = {}
     for record, seen, decision, at in steps(life.live()):
         for stop in (*record.stops, *decision.record.stops):
-            begun.setdefault(stop.id, (at, stop.grace))
+            # One that is signalled in the decision that begins it shows the floor, not what it was given.
+            begun.setdefault(stop.id, (at, stop.grace if stop.grace > FLOOR else 0))
         ordered = {stop.id for stop in (*record.stops, *decision.record.stops) if stop.ordered}
         running = {c.name for c in seen.containers if c.state is RuntimeState.RUNNING}
         for action in decision.actions:

@@ -181,7 +181,7 @@ def _enter_termination(turn: Turn) -> None:
     if wanted:
         grace = min(wanted)
     grace = max(1, grace)
-    turn.update(stage=Stage.TERMINATING, sync=None, grace=grace)
+    turn.update(stage=Stage.TERMINATING, sync=progress.under_way(turn.record.sync), grace=grace)
     if turn.seen.deletion is not None and turn.seen.deletion.grace_seconds == 0:
         return
     for instance in turn.running():
@@ -201,10 +201,10 @@ def _terminate(turn: Turn) -> None:
                 turn, instance.name, instance.id, grace=turn.record.grace or 1, message="", ordered=False
             )
             termination.advance(turn)
-    if turn.stops:
+    if turn.stops or turn.record.stopping_sandbox:
         return
-    if turn.record.stopping_sandbox:
-        return
+    if turn.record.volumes.in_flight or progress.under_way(turn.record.sync) is not None:
+        return  # what is being made now would outlive its removal
     if any(s.is_ready for s in turn.seen.sandboxes):
         turn.actions.append(StopSandbox(because="no container of the pod runs any more"))
         turn.update(stopping_sandbox=True)

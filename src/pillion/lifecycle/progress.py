@@ -18,7 +18,7 @@ from pillion.lifecycle.observation import (
     SandboxCreated,
     SandboxFailed,
 )
-from pillion.lifecycle.record import StartError, Starting, StartStage, Sync, replaced
+from pillion.lifecycle.record import Stage, StartError, Starting, StartStage, Sync, replaced
 from pillion.lifecycle.turn import Turn
 from pillion.plan.podplan import Role
 from pillion.units import Instant
@@ -42,6 +42,23 @@ def advance(turn: Turn) -> bool:
             return False
     turn.update(sync=None)
     return True
+
+
+def under_way(sync: Sync | None) -> Sync | None:
+    """What the world is at for this sync and will report, even when the sync itself is given up."""
+    if sync is None:
+        return None
+    if sync.starting is not None and sync.starting.stage is StartStage.STARTING:
+        return Sync(starting=sync.starting)
+    if (
+        sync.asked
+        and sync.create_sandbox is not None
+        and not sync.kill_pod
+        and not sync.stop_sandbox
+        and not sync.remove
+    ):
+        return Sync(create_sandbox=sync.create_sandbox, asked=True)
+    return None
 
 
 def _change(turn: Turn, **changes: object) -> None:
@@ -203,6 +220,9 @@ def container_started(turn: Turn, outcome: ContainerStarted) -> None:
     _notes(turn, outcome.name, outcome.notes)
     turn.update_container(outcome.name, image_backoff=None)
     if starting is None or starting.name != outcome.name:
+        return
+    if turn.record.stage is not Stage.SYNCING:
+        _change(turn, starting=None)
         return
     _forget_old_instances(turn, outcome.name)
     container = turn.by_name[outcome.name]

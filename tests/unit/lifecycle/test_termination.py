@@ -21,7 +21,17 @@ from tests.unit.lifecycle.builders import (
     told,
 )
 
-from pillion.lifecycle import ContainerStarted, Stage
+from pillion.lifecycle import (
+    ContainerStarted,
+    Deletion,
+    MountVolumes,
+    Observation,
+    PodRecord,
+    Stage,
+    TearDown,
+    VolumesMounted,
+    decide,
+)
 from pillion.plan.podplan import PodPlan
 from pillion.testing.simulation import Script, Simulation
 from pillion.units import Instant
@@ -571,6 +581,36 @@ def test_a_start_that_comes_in_late_is_undone_before_the_pod_ends() -> None:
         "5 exit n 0",
         "5 exit m 0",
     ]
+
+
+@pytest.mark.parametrize("takes", [3.0, 0.5])
+def test_asked_to_end_at_once_a_pod_waits_for_the_start_that_is_under_way(takes: float) -> None:
+    """Removing a pod beside a runtime that still makes a container of it would leave that container behind."""
+    sim = Simulation(pod(main(post_start=HOOK)), {"main": Script(start_takes=takes)})
+    sim.run(until=0.1)
+    sim.delete(0)
+    sim.run(until=60)
+    assert [text for _, text in sim.log if text != "mount"] == [
+        "sandbox 0",
+        "delete grace=0",
+        "start main",
+        "KILL main",
+        "exit main 137",
+        "stop sandbox",
+        "tear down",
+    ]
+    assert sim.times("tear down") == [takes]
+
+
+def test_a_pod_deleted_while_its_volumes_are_mounted_is_removed_after_that() -> None:
+    plan = pod(main())
+    deletion = Deletion(grace_seconds=30, requested_at=Instant(1))
+    begun = decide(plan, PodRecord(), Observation(), Instant(0))
+    assert [type(a) for a in begun.actions] == [MountVolumes]
+    waits = decide(plan, begun.record, Observation(deletion=deletion), Instant(1))
+    assert not waits.actions
+    mounted = Observation(deletion=deletion, outcomes=(VolumesMounted(at=Instant(2)),))
+    assert [type(a) for a in decide(plan, waits.record, mounted, Instant(2)).actions] == [TearDown]
 
 
 def test_an_outcome_of_a_finished_pod_changes_nothing() -> None:
