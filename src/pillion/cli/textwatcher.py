@@ -130,7 +130,7 @@ def summary(pods: list[FinishedPod], *, with_timeline: bool) -> list[str]:
         why = f": {status.reason}: {status.message}" if status is not None and status.reason else ""
         lines.append(f"pod/{name} {pod.phase}{why}")
         for failed in pod.failed:
-            message = f": {failed.message}" if failed.message else ""
+            message = f": {failed.message.rstrip()}" if failed.message else ""
             lines.append(f"  {failed.name}: exit code {failed.exit_code} ({failed.reason}){message}")
             lines += [f"    | {text}" for text in failed.last_lines]
     return lines
