@@ -412,15 +412,6 @@ def test_a_port_below_1024_and_a_ping_need_no_capability(tmp_path: Path) -> None
     assert out == "bound"
 
 
-def test_a_pods_own_sysctl_wins_over_the_runtimes(tmp_path: Path) -> None:
-    _, out = shell(
-        tmp_path,
-        "cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
-        sandbox={"sysctls": (("net.ipv4.ip_unprivileged_port_start", "500"),)},
-    )
-    assert out == "500"
-
-
 def test_in_the_hosts_network_a_container_bears_the_hosts_name(tmp_path: Path) -> None:
     _, out = shell(tmp_path, "readlink /proc/self/ns/uts /proc/self/ns/net", sandbox={"host_network": True})
     assert out.split() == [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("uts", "net")]

@@ -2,6 +2,7 @@
 
 from pillion.objects.models import core_v1
 from pillion.objects.qos import compute_qos
+from pillion.plan.admission import admit
 from pillion.plan.containerspec import HostPort, SandboxSpec
 from pillion.plan.facts import NodeFacts
 from pillion.plan.hostnames import kernel_hostname
@@ -11,7 +12,8 @@ from pillion.plan.resources import pod_resources
 
 
 def build_sandbox(pod: core_v1.Pod, plan: PodPlan, *, attempt: int, node: NodeFacts) -> SandboxSpec:
-    """Raises ConfigError for a host name the kernel does not take."""
+    """Raises ConfigError for what this node cannot give a pod, and for a host name the kernel does not take."""
+    admit(pod)
     spec = spec_of(pod)
     security = spec.securityContext or core_v1.PodSecurityContext()
     hostname = node.hostname if plan.host_network else kernel_hostname(pod, node.cluster_domain)

@@ -268,10 +268,10 @@ def test_a_sandbox_in_the_hosts_namespaces():
 def test_a_sandbox_shares_and_sets_what_the_pod_says():
     spec = sandbox(
         shareProcessNamespace=True,
-        securityContext={"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+        securityContext={"sysctls": [{"name": "net.ipv4.tcp_fin_timeout", "value": "30"}]},
     )
     assert spec.share_process_namespace is True
-    assert spec.sysctls == (("net.core.somaxconn", "1024"),)
+    assert spec.sysctls == (("net.ipv4.tcp_fin_timeout", "30"),)
 
 
 def test_host_ports_are_those_of_mains_and_sidecars():
