@@ -50,13 +50,8 @@ def under_way(sync: Sync | None) -> Sync | None:
         return None
     if sync.starting is not None and sync.starting.stage is StartStage.STARTING:
         return Sync(starting=sync.starting)
-    if (
-        sync.asked
-        and sync.create_sandbox is not None
-        and not sync.kill_pod
-        and not sync.stop_sandbox
-        and not sync.remove
-    ):
+    comes_first = sync.kill_pod or sync.stop_sandbox or sync.kills or sync.remove
+    if sync.asked and sync.create_sandbox is not None and not comes_first:
         return Sync(create_sandbox=sync.create_sandbox, asked=True)
     return None
 

@@ -80,6 +80,10 @@ ProbeScript = Callable[[ProbeKind, float, float], tuple[ProbeOutcome, float]]
 """(kind, seconds since the instance started, now) → (outcome, seconds the attempt takes)"""
 
 
+def _succeed(_kind: ProbeKind, _age: float, _now: float) -> tuple[ProbeOutcome, float]:
+    return ProbeOutcome.SUCCESS, 0.0
+
+
 class Simulation:
     """One pod. `log` holds (time, text) of everything that happened, in order."""
 
@@ -265,9 +269,7 @@ class Simulation:
         self._say("mount")
         if self._volume_failures > 0:
             self._volume_failures -= 1
-            self._tell_later(
-                0, lambda at: VolumesFailed(at=at, failures=(("v", 'configmap "x" not found'),))
-            )
+            self._tell_later(0, lambda at: VolumesFailed(at=at, failures=(("v", 'configmap "x" not found'),)))
         else:
             self._tell_later(0, lambda at: VolumesMounted(at=at))
 
@@ -314,7 +316,7 @@ class Simulation:
         self._say(f"{action.kind.value} probe {action.name}")
         instance = next((c for c in self.containers if c.id == action.id), None)
         age = self.now - (instance.started_at or 0.0) if instance is not None else 0.0
-        script = self._probes.get(action.name, lambda _kind, _age, _now: (ProbeOutcome.SUCCESS, 0.0))
+        script = self._probes.get(action.name, _succeed)
         outcome, takes = script(action.kind, age, self.now)
         self._tell_later(
             takes,
