@@ -19,7 +19,6 @@ from pillion.lifecycle import (
     MountVolumes,
     Outcome,
     ProbeAnswered,
-    ReferencesChanged,
     RemoveContainer,
     RunHook,
     RunProbe,
@@ -50,7 +49,10 @@ RETRY = 1.0
 
 
 class Performer:
-    """Does the work of one pod. `tell` takes outcomes; `note` takes Events that no outcome carries."""
+    """Does the work of one pod.
+
+    `tell` takes outcomes, `note` Events that no outcome carries; `nudge` says that the runtime shows something new.
+    """
 
     def __init__(
         self,
@@ -58,11 +60,13 @@ class Performer:
         at_hand: Callable[[], PodAtHand],
         tell: Callable[[Outcome], None],
         note: Callable[[EventNote], None],
+        nudge: Callable[[], None],
     ) -> None:
         self._drivers = drivers
         self._at_hand = at_hand
         self._tell = tell
         self._note = note
+        self._nudge = nudge
         self._starter = Starter(drivers)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -100,7 +104,7 @@ class Performer:
                 await self._insist(
                     lambda: runtime.remove(container_id), "FailedSync", "error removing container"
                 )
-                self._tell(ReferencesChanged(at=clock.now()))
+                self._nudge()
             case StopSandbox():
                 await self._insist(self._stop_sandbox, "FailedKillPod", "error killing pod")
                 self._tell(SandboxStopped(at=clock.now()))

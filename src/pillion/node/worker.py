@@ -64,7 +64,7 @@ class PodWorker:
         self._news = asyncio.Event()
         self._last_seen: Observation | None = None
         self._is_unwritten = False
-        self._performer = Performer(drivers, self._at_hand, self._tell, self._note)
+        self._performer = Performer(drivers, self._at_hand, self._tell, self._note, self.nudge)
 
     @property
     def uid(self) -> str:
