@@ -145,6 +145,46 @@ def _input_file(data: bytes | None) -> int | IO[bytes]:
     return os.fdopen(fd, "rb")
 
 
+class Process:
+    """A running command whose descriptors are the caller's. `close` must be called in the end."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Start it. Raises ProgramMissing."""
+        try:
+            self._popen = subprocess.Popen(
+                argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, pass_fds=pass_fds, cwd="/"
+            )
+        except FileNotFoundError as error:
+            raise ProgramMissing(argv[0]) from error
+        self.pidfd = os.pidfd_open(self._popen.pid)
+
+    async def ended(self) -> None:
+        """Return when it has ended."""
+        if self._popen.poll() is None:
+            await pidfd_ended(self.pidfd)
+            self._popen.wait()
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    def close(self) -> None:
+        """Kill it unless it has ended, and reap it."""
+        if self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait()
+        os.close(self.pidfd)
+
+
 class Child:
     """A running command. Whoever starts it must call `close` in the end: it kills what still runs, and reaps it."""
 

@@ -25,7 +25,7 @@ class NodeRefusal(Exception):  # noqa: N818 - an answer, not a failure
 
 
 class ExecFailed(Exception):  # noqa: N818 - says what happened
-    """The command could not be run at all. Told on the stream, after the client has been let in, as the kubelet does."""
+    """The command could not be run at all. The kubelet tells it on the stream, after it has let the client in."""
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):

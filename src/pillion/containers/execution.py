@@ -39,7 +39,7 @@ async def execute(
 ) -> ExecResult:
     """Raises ExecError. After `timeout` seconds, or when cancelled, the command and its children are killed."""
     spec = instance.folder / f"exec-{secrets.token_hex(8)}.json"
-    spec.write_bytes(msgspec.json.encode(_process_spec(instance.folder, command)))
+    spec.write_bytes(msgspec.json.encode(process_spec(instance.folder, command)))
     timed_out = False
     try:
         running = monitor.start_exec(instance.record.id, instance.folder, spec, max_output)
@@ -66,10 +66,10 @@ async def execute(
     return ExecResult(exit_code=status, output=output)
 
 
-def _process_spec(bundle: Path, command: tuple[str, ...]) -> dict[str, Any]:
-    """The container's own process with another command: same user, environment, folder and rights, no terminal."""
+def process_spec(bundle: Path, command: tuple[str, ...], *, terminal: bool = False) -> dict[str, Any]:
+    """The container's own process with another command: same user, environment, folder and rights."""
     process = msgspec.json.decode((bundle / "config.json").read_bytes(), type=_Bundle).process
-    return process | {"args": list(command), "terminal": False}
+    return process | {"args": list(command), "terminal": terminal}
 
 
 async def _end(running: RunningExec, cgroups: Cgroups, cgroup: str) -> None:
@@ -78,13 +78,13 @@ async def _end(running: RunningExec, cgroups: Cgroups, cgroup: str) -> None:
         async with asyncio.timeout(KILL_PATIENCE):
             pid = await running.pid()
             if pid is not None and pid > 0:
-                _kill_session(cgroups, cgroup, pid)
+                kill_session(cgroups, cgroup, pid)
             await running.ended()
     except TimeoutError:
         return
 
 
-def _kill_session(cgroups: Cgroups, cgroup: str, leader: int) -> None:
+def kill_session(cgroups: Cgroups, cgroup: str, leader: int) -> None:
     """runc makes the command a session leader: its session and its descendants, as far as they are in the container."""
     killed: set[int] = set()
     while victims := _members(cgroups.processes(cgroup), leader) - killed:

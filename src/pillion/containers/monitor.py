@@ -15,7 +15,7 @@ import msgspec
 from pillion import process
 from pillion.errors import HostError
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 REOPEN_LOG = b"2 0 0\n"
 """Control message: close the log file and open it again by name (conmon: src/ctrl.c, REOPEN_LOGS_EVENT)."""
@@ -25,7 +25,7 @@ class RuntimeFailed(Exception):  # noqa: N818 - says what happened
     """runc could not do it. The text is runc's own."""
 
 
-class _Answer(msgspec.Struct):
+class Answer(msgspec.Struct):
     pid: int | None = None
     data: int | None = None
     message: str = ""
@@ -58,12 +58,12 @@ class RunningExec:
     async def pid(self) -> int | None:
         """The command's process, once runc has started it; None when it could not be started."""
         line = await self._answers.first_line()
-        return msgspec.json.decode(line, type=_Answer).number if line else None
+        return msgspec.json.decode(line, type=Answer).number if line else None
 
     def close(self) -> tuple[int | None, bytes]:
         """(exit status, output). Without a status the command did not run; the output is runc's complaint."""
         output = self._child.close().stdout
-        answers = [msgspec.json.decode(line, type=_Answer) for line in self._answers.finish().splitlines()]
+        answers = [msgspec.json.decode(line, type=Answer) for line in self._answers.finish().splitlines()]
         return (answers[1].number if len(answers) > 1 else None), output
 
 
@@ -90,7 +90,7 @@ class Monitor:
         answer = process.OutputReader(read, process.OUTPUT_LIMIT)
         try:
             try:
-                await process.run(argv, env={"PATH": _PATH, "_OCI_SYNCPIPE": str(write)}, pass_fds=(write,))
+                await process.run(argv, env={"PATH": PATH, "_OCI_SYNCPIPE": str(write)}, pass_fds=(write,))
             finally:
                 os.close(write)
                 # Also when cancelled: the forked conmon goes on, and the caller can only tidy up after its answer.
@@ -106,16 +106,14 @@ class Monitor:
         """
         read, write = os.pipe2(os.O_CLOEXEC)
         argv = (
-            *self._base,
-            *("--api-version", "1", "--exec", "--exec-process-spec", str(process_spec), "--sync"),
-            *("--cid", container_id, "--cuuid", process_spec.stem, "--name", container_id),
-            *("--bundle", str(bundle), "--full-attach", "--log-path", "passthrough"),
+            *self.exec_command(container_id, bundle, process_spec),
+            *("--log-path", "passthrough"),
             *("--container-pidfile", str(process_spec.with_suffix(".pid"))),
         )
         try:
             child = process.Child(
                 argv,
-                env={"PATH": _PATH, "_OCI_SYNCPIPE": str(write)},
+                env={"PATH": PATH, "_OCI_SYNCPIPE": str(write)},
                 pass_fds=(write,),
                 merge_output=True,
                 max_output=max_output,
@@ -127,10 +125,19 @@ class Monitor:
             os.close(write)
         return RunningExec(child, process.OutputReader(read, process.OUTPUT_LIMIT))
 
+    def exec_command(self, container_id: str, bundle: Path, process_spec: Path) -> tuple[str, ...]:
+        """What every command in a container is started with. conmon keeps its fifos and its socket in `bundle`."""
+        return (
+            *self._base,
+            *("--api-version", "1", "--exec", "--exec-process-spec", str(process_spec), "--sync"),
+            *("--cid", container_id, "--cuuid", process_spec.stem, "--name", container_id),
+            *("--bundle", str(bundle), "--full-attach"),
+        )
+
     def _created(self, line: bytes, bundle: Path) -> Monitored:
         if not line:
             raise HostError("cannot create a container: conmon ended without an answer")
-        answer = msgspec.json.decode(line, type=_Answer)
+        answer = msgspec.json.decode(line, type=Answer)
         if answer.number <= 0:
             raise RuntimeFailed(runtime_message(answer.message))
         return Monitored(pid=answer.number, monitor_pid=int((bundle / "conmon.pid").read_text()))

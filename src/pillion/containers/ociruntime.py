@@ -19,7 +19,7 @@ import msgspec
 
 from pillion import process
 from pillion.clock import Clock
-from pillion.containers import adoption, devices, overlay, propagation, termination
+from pillion.containers import adoption, devices, overlay, propagation, sessions, termination
 from pillion.containers.bundle import Surroundings, build_runtime_spec
 from pillion.containers.cgroups import Cgroups, Version, pod_path
 from pillion.containers.execution import execute
@@ -41,6 +41,7 @@ from pillion.errors import HostError
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
 from pillion.statedir import StateDir
+from pillion.streams import Session
 from pillion.units import Instant
 
 
@@ -433,12 +434,25 @@ class OciRuntime:
         timeout: float | None,
         max_output: int = 10 * 1024,
     ) -> ExecResult:
-        instance = self._instances.get(container_id)
-        if instance is None or instance.state is not RuntimeState.RUNNING:
-            raise ExecError(f"container {container_id} is not running")
+        instance = self._of_running(container_id)
         return await execute(
             self._monitor, self._cgroups, instance, command, timeout=timeout, max_output=max_output
         )
+
+    async def exec_session(
+        self, container_id: str, command: tuple[str, ...], *, tty: bool, stdin: bool
+    ) -> Session:
+        instance = self._of_running(container_id)
+        return await sessions.open_exec(self._monitor, self._cgroups, instance, command, tty=tty, stdin=stdin)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        return sessions.attach(self._of_running(container_id).folder, stdin=stdin)
+
+    def _of_running(self, container_id: str) -> Instance:
+        instance = self._instances.get(container_id)
+        if instance is None or instance.state is not RuntimeState.RUNNING:
+            raise ExecError(f"container {container_id} is not running")
+        return instance
 
     async def reopen_log(self, container_id: str) -> None:
         instance = self._instances.get(container_id)

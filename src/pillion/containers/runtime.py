@@ -13,6 +13,7 @@ import msgspec
 
 from pillion.lifecycle.observation import ContainerSeen, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
+from pillion.streams import Session
 
 
 class CreateError(Exception):
@@ -117,6 +118,14 @@ class Runtime(Protocol):
 
         After `timeout` seconds it is killed and `timed_out` set. Cancelling kills it too. Raises ExecError.
         """
+
+    async def exec_session(
+        self, container_id: str, command: tuple[str, ...], *, tty: bool, stdin: bool
+    ) -> Session:
+        """Start a command as `exec` does, with its stdio in the caller's hands. Raises ExecError."""
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        """To the stdio of the container's own process. `stdin` only if the container has one. Raises ExecError."""
 
     async def reopen_log(self, container_id: str) -> None:
         """The log file was moved away: write to a new one under the old name."""

@@ -15,6 +15,8 @@ from pillion.containers.runtime import CreateError, ExecError, ExecResult, Sandb
 from pillion.errors import Bug
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
+from pillion.streams import Session
+from pillion.testing.fakesession import FakeSession
 
 KILLED = 137
 
@@ -46,6 +48,8 @@ class ExecScript(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     error: str | None = None
     """It cannot be run at all."""
+    echo: bool = False
+    """In a session, it repeats its stdin until that ends."""
 
 
 class _Container:
@@ -242,6 +246,36 @@ class FakeRuntime:
                 return ExecResult(exit_code=KILLED, output=output, timed_out=True)
             return ExecResult(exit_code=script.exit_code, output=output)
         return ExecResult(exit_code=KILLED, output=output)
+
+    async def exec_session(
+        self,
+        container_id: str,
+        command: tuple[str, ...],
+        *,
+        tty: bool,  # noqa: ARG002 - looks the same from here
+        stdin: bool,
+    ) -> Session:
+        container = self._containers.get(container_id)
+        if container is None or container.seen.state is not RuntimeState.RUNNING:
+            raise ExecError(f"container {container_id} is not running")
+        self.calls.append(("exec", container.spec.name))
+        answer = self.exec_scripts.get(command, ExecScript())
+        script = answer if isinstance(answer, ExecScript) else answer(container.spec.name)
+        if script.error is not None:
+            raise ExecError(script.error)
+        return FakeSession(
+            output=script.output,
+            exit_code=script.exit_code,
+            echo=script.echo and stdin,
+            ended=container.ended if script.takes else None,
+        )
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        container = self._containers.get(container_id)
+        if container is None or container.seen.state is not RuntimeState.RUNNING:
+            raise ExecError(f"container {container_id} is not running")
+        self.calls.append(("attach", container.spec.name))
+        return FakeSession(exit_code=None, echo=stdin, ended=container.ended)
 
     async def reopen_log(self, container_id: str) -> None:
         self.calls.append(("reopen_log", container_id))
