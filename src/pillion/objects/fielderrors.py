@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pillion.units import quote
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -96,35 +98,6 @@ def too_many(path: Path, count: int, at_most: int) -> FieldError:
 def distinct(errors: Iterable[FieldError]) -> list[FieldError]:
     """Each error once, in the order of its first appearance."""
     return list(dict.fromkeys(errors))
-
-
-_SHORT_ESCAPES = {
-    "\a": r"\a",
-    "\b": r"\b",
-    "\f": r"\f",
-    "\n": r"\n",
-    "\r": r"\r",
-    "\t": r"\t",
-    "\v": r"\v",
-    "\\": r"\\",
-    '"': r"\"",
-}
-
-
-def quote(text: str) -> str:
-    """Go's `%q`."""
-    return '"' + "".join(_escaped(character) for character in text) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _shown(value: object) -> str:

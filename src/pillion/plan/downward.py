@@ -1,15 +1,13 @@
-"""The downward API in environments: fields of the pod, and the resources of its containers, as text."""
+"""The downward API: fields of the pod as variables, and the resources of its containers as text."""
 
-import re
 from decimal import ROUND_CEILING, Decimal
 
 from pillion.objects.models import core_v1
 from pillion.plan.facts import Allocatable, NodeFacts, PodFacts
-from pillion.plan.pods import AnyContainer, container_named, metadata_of, spec_of
+from pillion.plan.fieldpath import extract_field
+from pillion.plan.pods import AnyContainer, container_named, spec_of
 from pillion.plan.references import ConfigError
 from pillion.units import parse_quantity
-
-_SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]", re.DOTALL)
 
 
 def field_value(pod: core_v1.Pod, path: str, node: NodeFacts, facts: PodFacts) -> str:
@@ -17,14 +15,8 @@ def field_value(pod: core_v1.Pod, path: str, node: NodeFacts, facts: PodFacts) -
 
     Raises ConfigError for a path that is not supported here.
     """
-    metadata, spec = metadata_of(pod), spec_of(pod)
-    if match := _SUBSCRIPT.fullmatch(path):
-        source = metadata.labels if match[1] == "metadata.labels" else metadata.annotations
-        return str((source or {}).get(match[2], ""))
-    values = {
-        "metadata.name": metadata.name,
-        "metadata.namespace": metadata.namespace,
-        "metadata.uid": metadata.uid,
+    spec = spec_of(pod)
+    of_the_moment = {
         "spec.nodeName": spec.nodeName or node.name,
         "spec.serviceAccountName": spec.serviceAccountName,
         "status.hostIP": next(iter(node.host_ips), ""),
@@ -32,9 +24,9 @@ def field_value(pod: core_v1.Pod, path: str, node: NodeFacts, facts: PodFacts) -
         "status.podIP": next(iter(facts.ips), ""),
         "status.podIPs": ",".join(facts.ips),
     }
-    if path not in values:
-        raise ConfigError(f"unsupported fieldPath: {path}")
-    return values[path] or ""
+    if path in of_the_moment:
+        return of_the_moment[path] or ""
+    return extract_field(pod, path)
 
 
 def resource_value(

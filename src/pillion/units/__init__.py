@@ -1,9 +1,10 @@
-"""Numbers with a meaning, and their text: quantities, durations, instants. Spelled as Kubernetes spells them.
+"""Numbers with a meaning, and their text: quantities, durations, instants; text in quotes. Spelled as Kubernetes does.
 
 Does not know what the numbers are for, nor what time it is.
 """
 
 from pillion.units.durations import go_duration, human_duration
+from pillion.units.gostrings import quote
 from pillion.units.instants import (
     Instant,
     format_micro_time,
@@ -27,4 +28,5 @@ __all__ = [
     "parse_time",
     "quantity_millis",
     "quantity_value",
+    "quote",
 ]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from pillion.objects.models import core_v1
 from pillion.plan.downward import resource_value
 from pillion.plan.facts import Allocatable
+from pillion.plan.fieldpath import extract_field
 from pillion.plan.pods import container_named, identity_of
 from pillion.plan.references import ConfigError, Configs, secret_data
 from pillion.volumes.failure import VolumeError
-from pillion.volumes.fieldpath import field_text
 
 _MAX_NAME = 255
 _MAX_PATH = 4096
@@ -161,24 +161,27 @@ def _downward(
         text = ""
         try:
             if item.fieldRef is not None:
-                text = field_text(reader.pod, item.fieldRef.fieldPath)
+                text = sorted_lines(extract_field(reader.pod, item.fieldRef.fieldPath))
             elif item.resourceFieldRef is not None:
                 text = _resource(reader, item.resourceFieldRef)
-        except VolumeError as error:
+        except (ConfigError, VolumeError) as error:
             problems.append(str(error))
         payload[item.path] = File(text.encode(), mode if item.mode is None else item.mode)
     _raise_all(problems)
     return payload
 
 
+def sorted_lines(text: str) -> str:
+    """Those of a whole map are in order already; upstream sorts a subscripted annotation, too (sortLines)."""
+    return "\n".join(sorted(text.split("\n")))
+
+
 def _resource(reader: _Reader, selector: core_v1.ResourceFieldSelector) -> str:
+    """Raises VolumeError, ConfigError."""
     container = container_named(reader.pod, selector.containerName or "")
     if container is None:
         raise VolumeError(f"container {selector.containerName} not found")
-    try:
-        return resource_value(reader.pod, container, selector, reader.allocatable)
-    except ConfigError as error:
-        raise VolumeError(str(error)) from error
+    return resource_value(reader.pod, container, selector, reader.allocatable)
 
 
 def _projected(reader: _Reader, projected: core_v1.ProjectedVolumeSource) -> Payload:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pillion.objects.fielderrors import Path, quote
+from pillion.objects.fielderrors import Path
 from pillion.objects.models import core_v1, meta_v1
 from pillion.objects.qos import amounts
 from pillion.objects.validation import names
 from pillion.objects.validation.pods import all_containers
 from pillion.objects.validation.resources import quantity_text
+from pillion.units import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
