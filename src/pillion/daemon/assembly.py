@@ -42,6 +42,7 @@ def build_drivers(config: Config, clock: Clock, configs: Configs) -> Drivers:
         images=ImageStore(state, config.images),
         configs=configs,
         node=node_facts(network.node_ip()),
+        host_warnings=host.warnings,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from pillion.errors import HostError
 from pillion.lifecycle import Stage
 from pillion.lifecycle.story import Entry as StoryEntry
 from pillion.node import Drivers, Node, PodWorker, SavedPod
+from pillion.objects import warnings
 from pillion.objects.models import core_v1
 from pillion.objects.qos import compute_qos
 from pillion.plan.pods import identity_of, metadata_of, spec_of
@@ -110,13 +111,23 @@ class Run:
             node = Node(drivers, objects)
             saved = await node.open()
             try:
-                for warning in drivers.network.warnings():
+                for warning in (*self._warnings(drivers), *drivers.network.warnings()):
                     self._watcher.warn(warning)
                 async with _running(node) as tasks:
                     workers = self._apply(node, drivers, saved)
                     return await self._watch(node, drivers, workers, published, tasks)
             finally:
                 await node.close()
+
+    def _warnings(self, drivers: Drivers) -> Iterator[str]:
+        """What the API server would warn of, what one node cannot take into account, and what this host lacks."""
+        for pod in self._ask.pods:
+            name, spec = metadata_of(pod).name, spec_of(pod)
+            yield from (f"pod/{name}: {text}" for text in warnings(pod))
+            if spec.nodeSelector or spec.affinity:
+                yield f"pod/{name}: nodeSelector and affinity are not looked at: there is only this node"
+        if any(compute_qos(pod) == "Guaranteed" for pod in self._ask.pods):
+            yield from drivers.host_warnings  # they are about who is spared when memory runs out
 
     def _apply(self, node: Node, drivers: Drivers, saved: dict[str, SavedPod]) -> list[PodWorker]:
         """Adopt what is asked for and runs already, end what is no longer asked for, create the rest."""

@@ -28,6 +28,8 @@ class Drivers:
     """ConfigMaps and Secrets, as they are at the moment of the question."""
     node: NodeFacts
     service_env: tuple[tuple[str, str], ...] = ()
+    host_warnings: tuple[str, ...] = ()
+    """What works less well on this machine than on a Kubernetes node; sentences for people."""
     prober: Prober = field(init=False)
     hooks: HookRunner = field(init=False)
 

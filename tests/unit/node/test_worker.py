@@ -68,15 +68,29 @@ def test_a_pod_lives_and_is_ended_and_nothing_of_it_is_left(tmp_path: Path) -> N
     live(tmp_path, life)
 
 
-def test_containers_are_created_side_by_side_ahead_of_their_start(tmp_path: Path) -> None:
+def test_each_container_is_created_once_and_started_in_order(tmp_path: Path) -> None:
     async def life(lab: Lab) -> None:
         worker = lab.run_pod(initContainers=[SIDE], containers=[MAIN])
         await lab.until(is_running(worker))
         made = [call for call in lab.runtime.calls if call[0] in ("create", "start")]
-        assert made == [("create", "side"), ("create", "main"), ("start", "side"), ("start", "main")]
+        assert sorted(made) == [("create", "main"), ("create", "side"), ("start", "main"), ("start", "side")]
+        assert made.index(("start", "side")) < made.index(("start", "main"))
         await end(lab, worker)
 
     live(tmp_path, life)
+
+
+def test_a_container_is_created_while_the_one_before_it_still_runs(tmp_path: Path) -> None:
+    async def life(lab: Lab) -> None:
+        init = {"name": "init", "image": "box", "command": ["migrate"]}
+        worker = lab.run_pod(initContainers=[init], containers=[MAIN])
+        await lab.until(lambda: lab.created("main") == 1)
+        assert not lab.started("main")
+        await lab.until(is_running(worker))
+        assert lab.created("main") == 1
+        await end(lab, worker)
+
+    live(tmp_path, life, {"init": Script(exit_after=5)})
 
 
 def test_what_was_created_ahead_is_made_anew_when_a_config_map_changed_meanwhile(tmp_path: Path) -> None:
@@ -84,8 +98,7 @@ def test_what_was_created_ahead_is_made_anew_when_a_config_map_changed_meanwhile
         lab.objects.put_config_map(config_map("settings", mode="slow"))
         init = {"name": "init", "image": "box", "command": ["migrate"]}
         worker = lab.run_pod(initContainers=[init], containers=[MAIN | {"env": [FROM_MAP]}])
-        await lab.until(lambda: lab.started("init"))
-        assert lab.created("main") == 1
+        await lab.until(lambda: lab.created("main") == 1)
         lab.objects.put_config_map(config_map("settings", mode="fast"))
         await lab.until(is_running(worker))
         assert lab.created("main") == 2
