@@ -1,1 +1,1 @@
-"""The composition root: configuration, the assembly of a node from its drivers, and a run from its first pod to its last."""
+"""The composition root: configuration, a node assembled from its drivers, a run from its first pod to its last."""
