@@ -1,0 +1,165 @@
+"""From a body to an object with its defaults, and what a client is told of a body that is not one.
+
+Sources: apiserver, endpoints/handlers/create.go and rest.go (transformDecodeError); for the sentences,
+Go's encoding/json.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from pillion.apiserver import statuses
+from pillion.apiserver.registry import Resource
+from pillion.objects import DecodeProblem, DictMixin, Fault, decode, default, encode, kind_class, meta_v1
+from pillion.objects.shapes import ListOf, MapOf, ObjectOf, Scalar, Shape, model_fields
+
+Tree = dict[str, Any]
+
+_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_GO_TYPES = {
+    Scalar.STRING: "string",
+    Scalar.INTEGER: "int32",
+    Scalar.BOOLEAN: "bool",
+    Scalar.TIME: "v1.Time",
+    Scalar.MICRO_TIME: "v1.MicroTime",
+    Scalar.BASE64: "[]uint8",
+    Scalar.QUANTITY: "resource.Quantity",
+    Scalar.INT_OR_STRING: "intstr.IntOrString",
+    Scalar.ANY: "map[string]interface {}",
+}
+
+
+class Decoded(msgspec.Struct):
+    tree: Tree
+    """Normal: typed, without nulls, with its defaults."""
+    model: DictMixin | None
+    """The same as a model, for kinds that have one."""
+
+
+def model_of(resource: Resource) -> type[DictMixin] | None:
+    return kind_class(resource.api_version, resource.kind)
+
+
+def check_type(resource: Resource, tree: Tree) -> None:
+    """The body is of the kind its path says; what it leaves out is filled in. Raises ApiError."""
+    api_version = tree.get("apiVersion") or resource.api_version
+    kind = tree.get("kind") or resource.kind
+    if api_version != resource.api_version:
+        raise statuses.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    if kind != resource.kind:
+        raise statuses.bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            f"no kind {kind} is served here"
+        )
+    tree["apiVersion"], tree["kind"] = api_version, kind
+
+
+def decode_object(
+    resource: Resource, tree: Tree, *, validation: str, warnings: list[str], duplicates: tuple[str, ...] = ()
+) -> Decoded:
+    """Raises ApiError for what is of a wrong type, and with Strict for what is unknown or written twice."""
+    model = model_of(resource)
+    if model is None:
+        pruned = without_nulls(tree)
+        metadata = pruned.get("metadata", {})
+        checked, problems = decode(meta_v1.ObjectMeta, metadata, "metadata")
+        _report(resource, meta_v1.ObjectMeta, problems, duplicates, validation, warnings)
+        pruned["metadata"] = encode(checked)
+        return Decoded(pruned, None)
+    obj, problems = decode(model, tree)
+    _report(resource, model, problems, duplicates, validation, warnings)
+    default(obj)
+    return Decoded(encode(obj), obj)
+
+
+def without_nulls(tree: Any) -> Any:
+    """null is absent, as in Go."""
+    if isinstance(tree, dict):
+        return {name: without_nulls(value) for name, value in tree.items() if value is not None}
+    if isinstance(tree, list):
+        return [without_nulls(item) for item in tree]
+    return tree
+
+
+def _report(
+    resource: Resource,
+    model: type[DictMixin],
+    problems: list[DecodeProblem],
+    duplicates: tuple[str, ...],
+    validation: str,
+    warnings: list[str],
+) -> None:
+    start = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+    for problem in problems:
+        if problem.fault is not Fault.UNKNOWN_FIELD:
+            raise statuses.bad_request(start + go_sentence(model, problem))
+    lax = [f'duplicate field "{path}"' for path in duplicates]
+    lax += [f'unknown field "{problem.path}"' for problem in problems]
+    if not lax or validation == "Ignore":
+        return
+    if validation == "Strict":
+        raise statuses.bad_request(f"{start}strict decoding error: {', '.join(lax)}")
+    warnings += lax
+
+
+_INDEX = re.compile(r"\[[^]]*]")
+_FOUND = {
+    "a number": "number",
+    "a string": "string",
+    "an empty string": "string",
+    "true": "bool",
+    "false": "bool",
+    "a list": "array",
+    "a mapping": "object",
+}
+
+
+def go_sentence(model: type[DictMixin], problem: DecodeProblem) -> str:
+    """What Go's decoder says of the first value it cannot take."""
+    owner, shape = _place(model, problem.path)
+    if shape is Scalar.QUANTITY and "found" not in problem.message:
+        return _QUANTITY
+    if problem.fault is Fault.INVALID:
+        if shape is Scalar.BASE64 or isinstance(shape, MapOf):
+            return "illegal base64 data at input byte 0"
+        return problem.message
+    found = _FOUND.get(problem.message.rpartition("found ")[2], "object")
+    if not problem.path:
+        return f"json: cannot unmarshal {found} into Go value of type v1.{model.__name__}"
+    field = f"{owner}.{_INDEX.sub('', problem.path)}"
+    return f"json: cannot unmarshal {found} into Go struct field {field} of type {_go_type(shape)}"
+
+
+def _place(model: type[DictMixin], path: str) -> tuple[str, Shape]:
+    """The struct that holds the field, and the field's shape."""
+    owner: type[DictMixin] = model
+    shape: Shape = ObjectOf(model)
+    for part in re.findall(r"[^.\[\]]+|\[[^]]*]", path):
+        match shape:
+            case ListOf(item) if part.startswith("["):
+                shape = item
+            case MapOf(leaf) if part.startswith("["):
+                shape = leaf
+            case ObjectOf(inner) if (field := model_fields(inner).get(part)) is not None:
+                owner, shape = inner, field.shape
+            case _:
+                break
+    return owner.__name__, shape
+
+
+def _go_type(shape: Shape) -> str:
+    match shape:
+        case Scalar():
+            return _GO_TYPES[shape]
+        case ObjectOf(model):
+            return f"v1.{model.__name__}"
+        case ListOf(item):
+            return f"[]{_go_type(item)}"
+        case MapOf(leaf):
+            return f"map[string]{_go_type(leaf)}"

@@ -1,0 +1,191 @@
+"""What the client sends and what it wants back: media types both ways.
+
+Bodies are read as JSON, YAML or Kubernetes' protobuf; answers are JSON or YAML, as objects, as a Table or as metadata
+only (apiserver: endpoints/handlers/negotiation).
+"""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Any
+
+import msgspec
+import yaml
+
+from pillion.apiserver import statuses
+
+Tree = dict[str, Any]
+
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+_WRITTEN = (JSON, YAML)
+_READ = (JSON, YAML, PROTOBUF)
+BODY_LIMIT_BYTES = 3 * 1024 * 1024
+"""apiserver: server/config.go, MaxRequestBodyBytes."""
+
+
+class Form(Enum):
+    OBJECT = ""
+    TABLE = "Table"
+    METADATA = "PartialObjectMetadata"
+    METADATA_LIST = "PartialObjectMetadataList"
+    DISCOVERY = "APIGroupDiscoveryList"
+
+
+class Format(msgspec.Struct, frozen=True):
+    """How to answer."""
+
+    media_type: str = JSON
+    form: Form = Form.OBJECT
+    version: str = ""
+    """Of the form: v1 or v1beta1."""
+
+    @property
+    def content_type(self) -> str:
+        if self.form is Form.DISCOVERY:
+            return f"{self.media_type};g=apidiscovery.k8s.io;v={self.version};as={self.form.value}"
+        return self.media_type
+
+
+_GROUPS = {
+    "meta.k8s.io": (Form.TABLE, Form.METADATA, Form.METADATA_LIST),
+    "apidiscovery.k8s.io": (Form.DISCOVERY,),
+}
+_VERSIONS = {"meta.k8s.io": ("v1", "v1beta1"), "apidiscovery.k8s.io": ("v2",)}
+
+
+def negotiate(accept: str, *forms: Form) -> Format:
+    """The first form of an Accept header that this answer can take. Raises ApiError: 406."""
+    if not accept:
+        return Format()
+    for clause in accept.split(","):
+        media_type, *parameters = (part.strip() for part in clause.split(";"))
+        if media_type in ("*/*", "application/*"):
+            media_type = JSON
+        if media_type not in _WRITTEN:
+            continue
+        given = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
+        wanted = given.get("as")
+        if wanted is None:
+            return Format(media_type)
+        group, version = given.get("g", ""), given.get("v", "")
+        for form in _GROUPS.get(group, ()):
+            if form.value == wanted and form in forms and version in _VERSIONS[group]:
+                return Format(media_type, form, version)
+    raise statuses.not_acceptable((*_WRITTEN,))
+
+
+def encode_tree(tree: Any, media_type: str = JSON, *, pretty: bool = False) -> bytes:
+    if media_type == YAML:
+        return yaml.safe_dump(tree, sort_keys=False).encode()
+    body = msgspec.json.encode(tree)
+    return msgspec.json.format(body, indent=2) + b"\n" if pretty else body + b"\n"
+
+
+def reformat(body: bytes, media_type: str, *, pretty: bool = False) -> bytes:
+    """Ready JSON in the form the client wants."""
+    if media_type == YAML:
+        return encode_tree(msgspec.json.decode(body), YAML)
+    return msgspec.json.format(body, indent=2) + b"\n" if pretty else body
+
+
+class Body(msgspec.Struct, frozen=True):
+    tree: Tree
+    duplicates: tuple[str, ...] = ()
+    """Paths of fields written more than once, for strict field validation."""
+
+
+def decode_body(content_type: str, body: bytes) -> Body:
+    """The object in a body. Raises ApiError."""
+    media_type = content_type.split(";", 1)[0].strip() or JSON
+    if media_type == PROTOBUF:
+        from pillion.apiserver.protobuf import decode
+
+        try:
+            return Body(decode(body))
+        except ValueError as error:
+            raise statuses.bad_request(str(error)) from error
+    if media_type not in _READ:
+        raise statuses.unsupported_media_type(_READ)
+    try:
+        tree = _parse_yaml(body) if media_type == YAML else msgspec.json.decode(body)
+    except (msgspec.DecodeError, yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        raise statuses.bad_request(
+            f"the object provided is unrecognized (must be of type {_expected(media_type)}): {error}"
+        ) from None
+    if not isinstance(tree, dict):
+        raise statuses.bad_request(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_kind(tree)} "
+            "into Go value of type struct { APIVersion string; Kind string }"
+        )
+    return Body(tree, _duplicates(body) if media_type == JSON else ())
+
+
+def _parse_yaml(body: bytes) -> Any:
+    # Through JSON, as sigs.k8s.io/yaml does: dates become text, keys become text.
+    loaded = yaml.load(body, Loader=_TextLoader)  # noqa: S506 - a SafeLoader of ours
+    return json.loads(json.dumps(loaded))
+
+
+class _TextLoader(yaml.SafeLoader):
+    """YAML whose timestamps stay text."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _expected(media_type: str) -> str:
+    return "YAML" if media_type == YAML else "JSON"
+
+
+def _go_kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case None:
+            return "null"
+        case _:
+            return "number"
+
+
+class _Pairs(dict[str, Any]):
+    repeated: tuple[str, ...] = ()
+
+
+def _duplicates(body: bytes) -> tuple[str, ...]:
+    """Paths of repeated fields. A first look that costs little: most bodies have none."""
+    found = False
+
+    def collect(pairs: list[tuple[str, Any]]) -> _Pairs:
+        nonlocal found
+        collected = _Pairs(pairs)
+        if len(collected) != len(pairs):
+            found = True
+            seen: set[str] = set()
+            collected.repeated = tuple(
+                dict.fromkeys(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+            )
+        return collected
+
+    tree = json.loads(body, object_pairs_hook=collect)
+    return tuple(_repeated_paths(tree, "")) if found else ()
+
+
+def _repeated_paths(tree: Any, path: str) -> list[str]:
+    paths: list[str] = []
+    if isinstance(tree, list):
+        for index, item in enumerate(tree):
+            paths += _repeated_paths(item, f"{path}[{index}]")
+    elif isinstance(tree, _Pairs):
+        inside = f"{path}." if path else ""
+        paths += [inside + name for name in tree.repeated]
+        for name, value in tree.items():
+            paths += _repeated_paths(value, inside + name)
+    return paths
