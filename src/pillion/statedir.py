@@ -1,17 +1,17 @@
 """Where everything lives under the state directory. Paths only: nothing here looks at the disk.
 
-    DIR/lock                                    held by the one pillion that owns the directory
-    DIR/network.json                            bridge, subnet and the leased addresses
-    DIR/images/                                 blobs, unpacked layers, references
-    DIR/pods/UID/                               pod.json, record.json, etc-hosts, resolv.conf, hostname
-    DIR/pods/UID/volumes/NAME                   one folder (or mount) per volume
-    DIR/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX  what a subPath leads to, bind-mounted
-    DIR/pods/UID/termination/CONTAINER/ATTEMPT  the file behind terminationMessagePath
-    DIR/sandboxes/UID-ATTEMPT/                  namespaces pinned to files (net, ipc, uts, pid)
-    DIR/containers/ID/                          OCI bundle, conmon's files, what we know about the container
-    DIR/exits/ID                                exit status, written by conmon
-    DIR/logs/NAMESPACE_NAME_UID/CONTAINER/N.log CRI log files, as under /var/log/pods
-    DIR/runc/                                   runc's own state
+DIR/lock                                    held by the one pillion that owns the directory
+DIR/network.json                            bridge, subnet and the leased addresses
+DIR/images/                                 blobs, unpacked layers, references
+DIR/pods/UID/                               pod.json, record.json, etc-hosts, resolv.conf, hostname
+DIR/pods/UID/volumes/NAME                   one folder (or mount) per volume
+DIR/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX  what a subPath leads to, bind-mounted
+DIR/pods/UID/termination/CONTAINER/ATTEMPT  the file behind terminationMessagePath
+DIR/sandboxes/UID-ATTEMPT/                  namespaces pinned to files (net, ipc, uts, pid)
+DIR/containers/ID/                          OCI bundle, conmon's files, what we know about the container
+DIR/exits/ID                                exit status, written by conmon
+DIR/logs/NAMESPACE_NAME_UID/CONTAINER/N.log CRI log files, as under /var/log/pods
+DIR/runc/                                   runc's own state
 """
 
 from pathlib import PurePosixPath
