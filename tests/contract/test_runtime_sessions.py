@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pillion.containers import ExecError, Runtime
 from pillion.streams import Session
 from pillion.testing.fakeruntime import ExecScript, FakeRuntime
 
+UID = str(uuid.uuid4())  # this run's own: others may test on this machine
 SLEEPS = ("/bin/sleep", "1000")
 HI = ("/bin/sh", "-c", "echo hi; exit 3")
 CAT = ("/bin/cat",)
@@ -28,8 +30,8 @@ def examine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Exam], 
     """Runs one exam on a runtime with a running container."""
 
     async def run(runtime: Runtime, exam: Exam) -> None:
-        spec = container_spec(state_of(tmp_path), "main", *SLEEPS)
-        await runtime.create_sandbox(sandbox_spec())
+        spec = container_spec(state_of(tmp_path), "main", *SLEEPS, pod_uid=UID)
+        await runtime.create_sandbox(sandbox_spec(pod_uid=UID))
         container_id = await runtime.create(spec)
         await runtime.start(container_id)
         async with asyncio.timeout(10):
@@ -92,7 +94,7 @@ def test_a_container_that_does_not_run_takes_no_commands(examine: Callable[[Exam
     async def exam(runtime: Runtime, container_id: str) -> None:
         waiter = Waiter(runtime)
         await runtime.kill(container_id)
-        await waiter.exited(container_id)
+        await waiter.exited(container_id, UID)
         with pytest.raises(ExecError, match="is not running"):
             await runtime.exec_session(container_id, HI, tty=False, stdin=False)
         with pytest.raises(ExecError, match="is not running"):

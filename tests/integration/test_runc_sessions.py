@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from pillion.streams import STDERR, STDOUT, Session
 
 pytestmark = pytest.mark.host
 
+UID = str(uuid.uuid4())  # this run's own: others may test on this machine
+_TELLS_ITS_SIZE = "trap 'stty size' WINCH; echo on; sleep 1000 & wait"
+
 Body = Callable[[OciRuntime, str], Awaitable[None]]
 
 
@@ -22,7 +26,7 @@ def in_container(tmp_path: Path) -> Callable[..., None]:
     def run(body: Body, *argv: str, **changes: object) -> None:
         async def whole() -> None:
             async with open_oci_runtime(tmp_path) as runtime, asyncio.timeout(20):
-                await runtime.create_sandbox(sandbox_spec())
+                await runtime.create_sandbox(sandbox_spec(pod_uid=UID))
                 spec = container_spec(
                     state_of(tmp_path), "main", *(argv or ("/bin/sleep", "1000")), **changes
                 )
@@ -92,15 +96,15 @@ def test_much_data_goes_both_ways_at_the_readers_pace(in_container: Callable[...
 
 def test_a_terminal_has_a_size_and_a_type_and_hears_of_changes(in_container: Callable[..., None]) -> None:
     async def body(runtime: OciRuntime, container_id: str) -> None:
-        command = ("/bin/sh", "-c", "tty; echo $TERM; read x; stty size; exit 4")
+        command = ("/bin/sh", "-c", f"tty; echo $TERM; {_TELLS_ITS_SIZE}; exit 4")
         session = await runtime.exec_session(container_id, command, tty=True, stdin=True)
         output = session.output()
-        said = await _until(output, b"xterm")
+        said = await _until(output, b"on\r\n")
         assert said.startswith(b"/dev/pts/")
+        assert b"xterm" in said
         await session.resize(101, 47)
-        await session.write(b"go\n")
-        assert b"47 101" in await _until(output, b"101")
-        assert [part async for part in output] in ([], [(STDOUT, b"\r\n")])
+        await _until(output, b"47 101\r\n")
+        assert [part async for part in output] == []
         assert await session.wait() == 4
         await session.close()
 
@@ -184,9 +188,10 @@ def test_an_attached_terminal_can_be_resized(in_container: Callable[..., None]) 
     async def body(runtime: OciRuntime, container_id: str) -> None:
         session = await runtime.attach(container_id, stdin=True)
         output = session.output()
-        await session.resize(80, 24)
         await session.write(b"\n")
-        assert b"24 80" in await _until(output, b"24 80")
+        await _until(output, b"on\r\n")
+        await session.resize(80, 24)
+        await _until(output, b"24 80\r\n")
         await session.close()
 
-    in_container(body, "/bin/sh", "-c", "read x; stty size; sleep 1000", stdin=True, tty=True)
+    in_container(body, "/bin/sh", "-c", f"read x; {_TELLS_ITS_SIZE}; sleep 1000", stdin=True, tty=True)
