@@ -8,35 +8,25 @@ conmon, which ends after it has written the exit file and the log's last line; n
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from pillion import process
 from pillion.clock import Clock
-from pillion.containers import adoption, devices, overlay, propagation, sessions, termination
-from pillion.containers.bundle import Surroundings, build_runtime_spec
-from pillion.containers.cgroups import Cgroups, Version, pod_path
+from pillion.containers import adoption, sessions, termination
+from pillion.containers.cgroups import Cgroups
 from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance, InstanceRecord, Progress, record_of, signal_number
 from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
-from pillion.containers.removal import (
-    destroy_container,
-    end_creation,
-    end_processes,
-    patience,
-    remove_pod_cgroup,
-)
+from pillion.containers.preparation import write_bundle
+from pillion.containers.removal import destroy_container, end_creation, patience
 from pillion.containers.rotation import KEPT_INSTANCES, LogRotation, remove_older
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
-from pillion.containers.sandbox import Sandbox, SandboxRecord
-from pillion.containers.security import HIDDEN_FOLDERS
+from pillion.containers.sandboxes import Sandboxes
 from pillion.errors import HostError
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
@@ -54,7 +44,7 @@ class OciRuntime:
         self._monitor = Monitor(host.conmon, host.runc, str(state.runc), str(state.exits))
         self._instances: dict[str, Instance] = {}
         self._by_pod: dict[str, list[Instance]] = {}  # newest first
-        self._sandboxes: dict[str, list[Sandbox]] = {}  # newest first
+        self._sandboxes = Sandboxes(state, clock, host, self._cgroups, lost=self._tell)
         self._subscribers: list[Callable[[str], None]] = []
         # More runc processes at a time only make each of them slower.
         self._creating = asyncio.Semaphore(host.cpus + 1)
@@ -67,8 +57,7 @@ class OciRuntime:
             Path(folder).mkdir(parents=True, exist_ok=True, mode=0o711)
         found = adoption.survey(self._state, self._host.boot_id)
         for sandbox in found.sandboxes:
-            self._sandboxes.setdefault(sandbox.record.pod_uid, []).insert(0, sandbox)
-            self._watch_sandbox(sandbox)
+            self._sandboxes.take_over(sandbox)
         for leftover in found.leftovers:
             await end_creation(leftover.record.id)
             await self._discard(leftover)
@@ -85,9 +74,7 @@ class OciRuntime:
     async def close(self) -> None:
         for instance in self._instances.values():
             self._unwatch(instance)
-        for sandbox in itertools.chain.from_iterable(self._sandboxes.values()):
-            if sandbox.pause is not None:
-                sandbox.pause.unwatch()
+        self._sandboxes.unwatch()
         await self._rotation.close()
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
@@ -96,19 +83,10 @@ class OciRuntime:
     # Looking, from memory
 
     def pods(self) -> frozenset[str]:
-        return frozenset(self._by_pod) | frozenset(self._sandboxes)
+        return frozenset(self._by_pod) | self._sandboxes.pods()
 
     def sandboxes(self, pod_uid: str) -> tuple[SandboxSeen, ...]:
-        return tuple(
-            SandboxSeen(
-                attempt=record.attempt,
-                is_ready=record.is_ready,
-                ips=record.ips,
-                host_network=record.host_network,
-                created_at=record.created_at,
-            )
-            for record in (sandbox.record for sandbox in self._sandboxes.get(pod_uid, ()))
-        )
+        return self._sandboxes.seen(pod_uid)
 
     def containers(self, pod_uid: str) -> tuple[ContainerSeen, ...]:
         return tuple(
@@ -118,77 +96,26 @@ class OciRuntime:
     # Sandboxes
 
     async def create_sandbox(self, spec: SandboxSpec) -> SandboxHandle:
-        record = SandboxRecord(
-            pod_uid=spec.pod_uid,
-            attempt=spec.attempt,
-            boot_id=self._host.boot_id,
-            created_at=self._clock.now(),
-            cgroup=pod_path(spec.pod_uid, spec.qos_class),
-            host_network=spec.host_network,
-            host_ipc=spec.host_ipc,
-            shares_pids=spec.share_process_namespace,
-        )
-        sandbox = Sandbox(Path(self._state.sandbox(spec.pod_uid, spec.attempt)), record)
-        try:
-            sandbox.create(spec, oom_score_adj_floor=self._host.oom_score_adj_floor)
-            self._cgroups.create_pod(record.cgroup, spec.resources)
-        except OSError as error:
-            if sandbox.pause is not None:
-                sandbox.pause.kill()
-                self._watch_sandbox(sandbox)  # nothing else is in its namespace: it ends at once
-            sandbox.destroy()
-            if not self._sandboxes.get(spec.pod_uid):
-                self._cgroups.remove_pod(record.cgroup)
-            raise CreateError(f"cannot create the pod sandbox: {error}", "CreatePodSandboxError") from error
-        self._sandboxes.setdefault(spec.pod_uid, []).insert(0, sandbox)
-        self._watch_sandbox(sandbox)
-        return SandboxHandle(attempt=spec.attempt, netns=sandbox.namespace("net"))
+        return self._sandboxes.create(spec)
 
     def set_addresses(self, pod_uid: str, attempt: int, ips: tuple[str, ...]) -> None:
-        self._sandbox(pod_uid, attempt).update(ips=ips, is_ready=True)
+        self._sandboxes.find(pod_uid, attempt).update(ips=ips, is_ready=True)
 
     async def stop_sandbox(self, pod_uid: str) -> None:
-        sandboxes = tuple(self._sandboxes.get(pod_uid, ()))
-        for sandbox in sandboxes:
-            if sandbox.record.is_ready:
-                sandbox.update(is_ready=False)
+        self._sandboxes.mark_not_ready(pod_uid)
         running = [instance for instance in self._by_pod.get(pod_uid, ()) if not instance.ended.is_set()]
         for instance in running:
             self._kill(instance)
-        pauses = [sandbox.pause for sandbox in sandboxes if sandbox.pause is not None]
-        for pause in pauses:
-            pause.kill()
-        for sandbox in sandboxes:
-            group = sandbox.record.cgroup
-            async with patience(f"the processes of pod {pod_uid}", self._cgroups, group):
-                for ended in (*(i.ended for i in running), *(pause.ended for pause in pauses)):
-                    await ended.wait()
-                await end_processes(self._cgroups, group)
-
-    def _watch_sandbox(self, sandbox: Sandbox) -> None:
-        if sandbox.pause is not None:
-            sandbox.pause.watch(lambda: self._tell_if_lost(sandbox))
-
-    def _tell_if_lost(self, sandbox: Sandbox) -> None:
-        """Its process namespace died under it: a new sandbox is needed (PodSandboxChanged)."""
-        if sandbox.record.is_ready and sandbox.is_lost:
-            sandbox.update(is_ready=False)
-            self._tell(sandbox.record.pod_uid)
+        await self._sandboxes.end(pod_uid, [instance.ended for instance in running])
 
     def _tell(self, pod_uid: str) -> None:
         for changed in self._subscribers:
             changed(pod_uid)
 
-    def _sandbox(self, pod_uid: str, attempt: int) -> Sandbox:
-        for sandbox in self._sandboxes.get(pod_uid, ()):
-            if sandbox.record.attempt == attempt:
-                return sandbox
-        raise CreateError(f"cannot find sandbox {attempt} of pod {pod_uid}")
-
     # Containers
 
     async def create(self, spec: ContainerSpec) -> str:
-        sandbox = self._sandbox(spec.pod_uid, spec.sandbox_attempt)
+        sandbox = self._sandboxes.find(spec.pod_uid, spec.sandbox_attempt)
         container_id = secrets.token_hex(32)
         folder = Path(self._state.container(container_id))
         record = record_of(
@@ -203,7 +130,7 @@ class OciRuntime:
             async with self._creating:
                 folder.mkdir(mode=0o700)
                 instance.save_record()
-                self._write_bundle(instance, spec, sandbox)
+                write_bundle(instance, spec, sandbox, self._state, self._host)
                 await self._create_in_runtime(instance, spec)
         except (OSError, HostError) as error:
             await self._discard(instance)
@@ -213,40 +140,6 @@ class OciRuntime:
             raise
         self._remember(instance)
         return container_id
-
-    def _write_bundle(self, instance: Instance, spec: ContainerSpec, sandbox: Sandbox) -> None:
-        if spec.resources.hugepage_limits and not self._host.limits_huge_pages:
-            raise HostError("huge pages limits are specified but hugetlb cgroup controller is missing")
-        propagation.check(spec.mounts, Path("/proc/self/mountinfo").read_text())
-        rootfs = overlay.mount_rootfs(instance.folder, spec.root_layers)
-        message_file = Path(spec.termination_message_host_path)
-        message_file.parent.mkdir(parents=True, exist_ok=True)
-        message_file.touch()
-        message_file.chmod(0o666)  # any user of the container may write it
-        Path(spec.log_path).parent.mkdir(parents=True, exist_ok=True)
-        bundle = build_runtime_spec(
-            spec,
-            Surroundings(
-                rootfs=str(rootfs),
-                cgroup=instance.record.cgroup,
-                cgroup_v2=self._host.cgroups.version is Version.V2,
-                shm=sandbox.shm,
-                net=sandbox.namespace("net"),
-                ipc=sandbox.namespace("ipc"),
-                uts=sandbox.namespace("uts"),
-                pid=sandbox.namespace("pid"),
-                capabilities=self._host.capabilities,
-                oom_score_adj_floor=self._host.oom_score_adj_floor,
-                architecture=self._host.architecture,
-                masked_cpu_paths=self._host.masked_cpu_paths,
-                hidden_folders=(str(self._state.root), *HIDDEN_FOLDERS),
-                limits_swap=self._host.limits_swap,
-                localhost_profile=devices.localhost_profile(spec.security.seccomp),
-                apparmor_profile=devices.apparmor_profile(spec.security, devices.loaded_apparmor_profiles()),
-                host_devices=devices.all_devices() if spec.security.privileged else (),
-            ),
-        )
-        (instance.folder / "config.json").write_bytes(msgspec.json.encode(bundle))
 
     async def _create_in_runtime(self, instance: Instance, spec: ContainerSpec) -> None:
         """On success its process waits for the start; what runc refuses is kept for `start` to tell."""
@@ -351,10 +244,7 @@ class OciRuntime:
                 group.create_task(remove(instance))
         if refusals:
             raise refusals[0]
-        for sandbox in self._sandboxes.get(pod_uid, ()):
-            await remove_pod_cgroup(self._cgroups, sandbox.record.cgroup)
-            sandbox.destroy()
-        self._sandboxes.pop(pod_uid, None)
+        await self._sandboxes.remove(pod_uid)
 
     async def _end(self, instance: Instance) -> None:
         """Kill what runs of it. Raises HostError when it does not die."""
@@ -395,8 +285,7 @@ class OciRuntime:
         self._conclude(instance)
         if not instance.record.owns_pids:
             # Whoever learns of this end must not start its successor in a process namespace that is about to be dead.
-            for sandbox in self._sandboxes.get(instance.record.pod_uid, ()):
-                self._tell_if_lost(sandbox)
+            self._sandboxes.tell_if_lost(instance.record.pod_uid)
         if instance.progress.start_asked:
             self._tell(instance.record.pod_uid)
 
