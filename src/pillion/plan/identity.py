@@ -33,7 +33,7 @@ def resolve_identity(pod: core_v1.Pod, container: AnyContainer, image: ImageConf
     if user.name and for_pod.supplementalGroupsPolicy != "Strict":
         groups |= _groups_in_image(user.name, image.groups)
     gid = wanted_gid if wanted_gid is not None else user.gid
-    return Identity(uid=user.uid, gid=gid, groups=tuple(sorted(groups - {gid})), home=user.home or "/")
+    return Identity(uid=user.uid, gid=gid, groups=tuple(sorted(groups - {gid})))
 
 
 def _verify_non_root(

@@ -90,9 +90,7 @@ def resolve_container(
         termination_message_host_path=termination_file,
         termination_message_policy=container.terminationMessagePolicy or "File",
         log_path=str(state.container_log(logs, container.name, attempt)),
-        host_network=plan.host_network,
         host_pid=bool(spec.hostPID),
-        host_ipc=bool(spec.hostIPC),
         share_process_namespace=bool(spec.shareProcessNamespace),
     )
 

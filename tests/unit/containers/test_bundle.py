@@ -43,7 +43,7 @@ def at(mounts: list[dict[str, Any]], destination: str) -> list[dict[str, Any]]:
     ("changes", "surroundings", "namespaces"),
     [
         ({}, {}, ["mount", "pid", "network=/s/net", "ipc=/s/ipc", "uts=/s/uts"]),
-        ({"host_network": True}, {"net": None}, ["mount", "pid", "ipc=/s/ipc", "uts=/s/uts"]),
+        ({}, {"net": None, "uts": None}, ["mount", "pid", "ipc=/s/ipc"]),
         ({"host_pid": True}, {"ipc": None}, ["mount", "network=/s/net", "uts=/s/uts"]),
         (
             {"share_process_namespace": True},
