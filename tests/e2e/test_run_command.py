@@ -223,3 +223,12 @@ def test_on_a_terminal_a_table_is_drawn_and_the_terminal_is_as_before(
     assert "agent/main | hello [red]" in text
     assert b"Traceback" not in seen
     assert seen.count(b"\x1b[?25l") <= seen.count(b"\x1b[?25h"), "the cursor is still hidden"
+
+
+@pytest.mark.parametrize("milliseconds", [150, 300, 450, 600, 800])
+def test_ctrl_c_at_any_moment_of_the_start_is_ctrl_c(tmp_path: Path, milliseconds: int) -> None:
+    with started(tmp_path, a_pod("p", server("main"))) as run:
+        signal.sigtimedwait(set(), milliseconds / 1000)
+        run.signal()
+        assert run.end() == 130
+    assert run.stderr == ""

@@ -19,6 +19,7 @@ _COMMANDS = {
 
 EXIT_NOT_RUN = 2
 """A manifest, an argument or this machine does not allow it; nothing was run."""
+EXIT_INTERRUPTED = 130
 
 
 class _Lazy(click.Group):
@@ -45,6 +46,13 @@ class _Lazy(click.Group):
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ctrl-C before a command has begun to listen for it: nothing runs yet, so there is nothing to end."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -119,11 +119,11 @@ async def _run(
         for known in runs:
             known.interrupt()
 
-    watcher = _watcher(output, lambda: end(_SIGNALS[signal.SIGHUP]), show_timeline=show_timeline, color=color)
-    runs.append(Run(config, ask, watcher))
     loop = asyncio.get_running_loop()
     for number, status in _SIGNALS.items():
         loop.add_signal_handler(number, end, status)
+    watcher = _watcher(output, lambda: end(_SIGNALS[signal.SIGHUP]), show_timeline=show_timeline, color=color)
+    runs.append(Run(config, ask, watcher))
     timer = loop.call_later(timeout, end, EXIT_TIMEOUT) if timeout is not None else None
     try:
         pods = await runs[0].run()
