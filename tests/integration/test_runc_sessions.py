@@ -28,7 +28,7 @@ def in_container(tmp_path: Path) -> Callable[..., None]:
             async with open_oci_runtime(tmp_path) as runtime, asyncio.timeout(20):
                 await runtime.create_sandbox(sandbox_spec(pod_uid=UID))
                 spec = container_spec(
-                    state_of(tmp_path), "main", *(argv or ("/bin/sleep", "1000")), **changes
+                    state_of(tmp_path), "main", *(argv or ("/bin/sleep", "1000")), **changes, pod_uid=UID
                 )
                 container_id = await runtime.create(spec)
                 await runtime.start(container_id)
