@@ -23,6 +23,7 @@ from pillion.apiserver.patching.resetfields import reset_fields
 from pillion.apiserver.patching.schema import Atom, object_atom
 from pillion.apiserver.patching.tracking import (
     Target,
+    as_go,
     bare,
     blank,
     strip_system_fields,
@@ -85,7 +86,7 @@ def _managed_before(live: Tree | None, before: Tree, target: Target, now: Instan
         raise merge_failure(f"failed to decode managed fields: {error}") from None
     if managed:
         return managed
-    changes = compare(blank(target), before, object_atom(target.model)).without(
+    changes = compare(blank(target), as_go(before), object_atom(target.model)).without(
         reset_fields(target.kind, target.subresource)
     )
     fields = strip_system_fields(changes.changed)

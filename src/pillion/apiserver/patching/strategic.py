@@ -247,6 +247,8 @@ def _set_order(merged: dict[str, Tree], patch: dict[str, Tree], directive: str, 
         return
     if name in merged and name in patch:
         joined = _merge_lists(original, items, resolved, deletes=False)
+        if key and isinstance(items[0] if items else None, dict):
+            original = _reused_order(original, items, key)
     else:
         joined = _without_directives(items) if name in patch else original
     if not original and not items:
@@ -255,6 +257,22 @@ def _set_order(merged: dict[str, Tree], patch: dict[str, Tree], directive: str, 
     mine, server_only = partition(joined, order, key)
     merged[name] = normalize_order(mine, server_only, order, original, key)
     patch.pop(name, None)
+
+
+def _reused_order(original: list[Tree], items: list[Tree], key: str) -> list[Tree]:
+    """The object's order as Kubernetes goes by it: items that are added stand in the places of those deleted.
+
+    Its slices share memory there: what `append` writes after a deletion shows in the original. Clients see the result.
+    """
+    kept = original
+    for item in items:
+        if item.get(DIRECTIVE) == "delete":
+            kept = delete_items(kept, key, item[key])
+    if len(kept) == len(original) or any(item.get(DIRECTIVE) == "replace" for item in items):
+        return original
+    known = [item[key] for item in kept if key in item]
+    added = [item for item in items if DIRECTIVE not in item and item[key] not in known]
+    return [*kept, *added[: len(original) - len(kept)]]
 
 
 def _parallel_name(directive: str, prefix: str) -> str:

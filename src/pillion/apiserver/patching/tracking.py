@@ -78,7 +78,8 @@ def track(
     managed = _managed_before(live, new, target)
     if managed is None or (not managed and live is not None):
         return with_managed(new, {})
-    changes = compare(blank(target) if live is None else bare(live), bare(new), object_atom(target.model))
+    before = blank(target) if live is None else as_go(bare(live))
+    changes = compare(before, as_go(bare(new)), object_atom(target.model))
     counted = changes.without(reset_fields(target.kind, target.subresource))
     if not counted.is_same:
         managed = cap_updaters(_record(managed, counted, target, manager, now))
@@ -164,6 +165,11 @@ def blank(target: Target) -> Tree:
     They are then not new, and nobody owns them: `f:spec` has no `.`.
     """
     return _BLANKS.get(target.kind, _BLANK)
+
+
+def as_go(tree: Tree) -> Tree:
+    """With the objects that Go always has, for the same reason."""
+    return tree if tree.keys() >= _BLANK.keys() else _BLANK | tree
 
 
 def settle_times(live: Tree, new: Tree) -> Tree:
