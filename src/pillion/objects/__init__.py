@@ -7,7 +7,7 @@ from pillion.objects.codec import DecodeProblem, Fault, decode, encode, encode_j
 from pillion.objects.defaults import default
 from pillion.objects.fielderrors import FieldError
 from pillion.objects.kinds import kind_class
-from pillion.objects.models import DictMixin, core_v1, meta_v1
+from pillion.objects.models import DictMixin, core_v1, load_models, meta_v1
 from pillion.objects.validation import validate, validate_update, warnings
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "encode",
     "encode_json",
     "kind_class",
+    "load_models",
     "meta_v1",
     "validate",
     "validate_update",

@@ -37,8 +37,8 @@ def _field(*, metadata: dict[str, str] | None = None, default: Any = msgspec.NOD
     return msgspec.field(default=default, name=(metadata or {}).get("json"))
 
 
-def _load(module: str) -> types.ModuleType:
-    """One module of lightkube.models, under our name, without running anything of lightkube."""
+def load_models(module: str) -> types.ModuleType:
+    """One module of lightkube.models (`apps_v1`), under our name, without running anything of lightkube."""
     if _PACKAGE not in sys.modules:
         spec = PathFinder.find_spec("lightkube.models", [f"{entry or '.'}/lightkube" for entry in sys.path])
         if spec is None or spec.submodule_search_locations is None:
@@ -54,7 +54,7 @@ def _load(module: str) -> types.ModuleType:
 if TYPE_CHECKING:
     from lightkube.models import core_v1, meta_v1
 else:
-    core_v1 = _load("core_v1")
-    meta_v1 = _load("meta_v1")
+    core_v1 = load_models("core_v1")
+    meta_v1 = load_models("meta_v1")
 
-__all__ = ["DictMixin", "core_v1", "meta_v1"]
+__all__ = ["DictMixin", "core_v1", "load_models", "meta_v1"]

@@ -2,3 +2,7 @@
 
 Does not know requests: what it makes are documents.
 """
+
+from pillion.apiserver.openapi.documents import Document, OpenApi
+
+__all__ = ["Document", "OpenApi"]

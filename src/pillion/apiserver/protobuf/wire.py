@@ -13,7 +13,7 @@ VARINT, I64, LEN, I32 = 0, 1, 2, 5
 _FIXED = {I64: 8, I32: 4}
 
 
-class ProtobufError(PillionError):
+class ProtobufError(PillionError, ValueError):
     """The body is not the protobuf it claims to be."""
 
 
