@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
-from tests.runtime_lab import UID, Waiter, container_spec, open_oci_runtime, sandbox_spec, state_of
+from tests.runtime_lab import (
+    UID,
+    Waiter,
+    container_spec,
+    open_oci_runtime,
+    sandbox_spec,
+    state_of,
+    what_is_left,
+)
 
 from pillion.clock import LoopClock
-from pillion.containers import OciRuntime, check_host
+from pillion.containers import CreateError, OciRuntime, check_host
 from pillion.containers.cgroups import Version
 from pillion.containers.durable import load
+from pillion.containers.monitor import CREATE_PATIENCE
 from pillion.containers.removal import PATIENCE
 from pillion.containers.sandbox import SandboxRecord
 from pillion.errors import HostError
@@ -141,6 +152,34 @@ def test_a_process_that_hangs_keeps_nobody_waiting_for_ever(tmp_path: Path, verb
             assert runtime.pods() == frozenset()
 
     assert check_host().cgroups.version is Version.V1
+    asyncio.run(main())
+
+
+def test_a_creation_that_hangs_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    """As when the kernel waits for a network file system that is to be mounted into the container."""
+    hanging = tmp_path / "hanging-runc"
+    hanging.write_text(
+        f"#!{sys.executable}\nimport pathlib, time\npathlib.Path('{tmp_path}/here').touch()\ntime.sleep(1000)\n"
+    )
+    hanging.chmod(0o755)
+
+    async def main() -> None:
+        host = msgspec.structs.replace(check_host(), runc=str(hanging))
+        runtime = OciRuntime(state_of(tmp_path), LoopClock(), host)
+        await runtime.open()
+        await runtime.create_sandbox(sandbox_spec())
+        loop = asyncio.get_running_loop()
+        now = loop.time
+        creation = asyncio.ensure_future(runtime.create(container_spec(state_of(tmp_path), "c", "/bin/true")))
+        while not (tmp_path / "here").exists():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        loop.time = lambda: now() + CREATE_PATIENCE  # type: ignore[method-assign]
+        with pytest.raises(CreateError, match="runc has not answered for 120 s"):
+            await creation
+        await runtime.remove_pod(UID)
+        await runtime.close()
+        assert what_is_left(tmp_path) == []
+
     asyncio.run(main())
 
 

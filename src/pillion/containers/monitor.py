@@ -7,6 +7,7 @@ written the log's last line and the exit file.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from pillion import process
 from pillion.errors import HostError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+CREATE_PATIENCE = 120.0
+"""Seconds that runc may take to create a container: the kubelet's runtimeRequestTimeout."""
 
 REOPEN_LOG = b"2 0 0\n"
 """Control message: close the log file and open it again by name (conmon: src/ctrl.c, REOPEN_LOGS_EVENT)."""
@@ -94,7 +98,7 @@ class Monitor:
             finally:
                 os.close(write)
                 # Also when cancelled: the forked conmon goes on, and the caller can only tidy up after its answer.
-                line = await answer.first_line()
+                line = await _first_line(answer)
         finally:
             answer.close()
         return self._created(line, bundle)
@@ -141,6 +145,16 @@ class Monitor:
         if answer.number <= 0:
             raise RuntimeFailed(runtime_message(answer.message))
         return Monitored(pid=answer.number, monitor_pid=int((bundle / "conmon.pid").read_text()))
+
+
+async def _first_line(answer: process.OutputReader) -> bytes:
+    try:
+        async with asyncio.timeout(CREATE_PATIENCE):
+            return await answer.first_line()
+    except TimeoutError as error:
+        raise HostError(
+            f"cannot create a container: runc has not answered for {CREATE_PATIENCE:.0f} s; a mount may hang"
+        ) from error
 
 
 def reopen_log(bundle: Path) -> bool:

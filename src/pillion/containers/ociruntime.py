@@ -59,7 +59,6 @@ class OciRuntime:
         for sandbox in found.sandboxes:
             self._sandboxes.take_over(sandbox)
         for leftover in found.leftovers:
-            await end_creation(leftover.record.id)
             await self._discard(leftover)
         for instance in found.instances:
             self._remember(instance)
@@ -260,6 +259,7 @@ class OciRuntime:
     async def _discard(self, instance: Instance) -> None:
         """Destroy what nobody will ask for. If it resists, it stays known, so that `remove_pod` tries again."""
         try:
+            await end_creation(instance.record.id)
             await self._destroy(instance)
         except HostError:
             instance.ended.set()

@@ -95,7 +95,7 @@ async def end_processes(cgroups: Cgroups, cgroup: str) -> None:
 
 
 async def end_creation(container_id: str) -> None:
-    """End conmon and runc where an earlier process left them in the middle of making this container."""
+    """End conmon and runc in the middle of making this container. Raises HostError."""
     pidfds = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -107,7 +107,13 @@ async def end_creation(container_id: str) -> None:
                 pidfds.append(pidfd)
             else:
                 os.close(pidfd)
-    await _all_ended(pidfds)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await _all_ended(pidfds)
+    except TimeoutError as error:
+        raise HostError(
+            f"cannot end the creation of container {container_id}: it hangs in the kernel"
+        ) from error
 
 
 async def _all_ended(pidfds: list[int]) -> None:
