@@ -19,7 +19,9 @@ from pillion.objects import DictMixin, load_models, meta_v1
 Tree = dict[str, Any]
 
 JSON = "application/json"
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+V2_PROTOBUF_AS_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+"""What clients ask for; no media type has an @, so it is answered as the other (kube-openapi, pkg/handler)."""
 _EVERYWHERE = ("DeleteOptions", "Status", "WatchEvent")
 
 
@@ -47,7 +49,7 @@ class OpenApi:
         Of version 2 also as protobuf, which every kubectl asks for; of version 3 as JSON.
         """
         match path.strip("/").split("/"):
-            case ["openapi", "v2"] if V2_PROTOBUF in accept:
+            case ["openapi", "v2"] if V2_PROTOBUF in accept or V2_PROTOBUF_AS_ASKED in accept:
                 return self._keep(path, V2_PROTOBUF, lambda: encode_document(self._version_2()))
             case ["openapi", "v2"]:
                 return self._keep(path, JSON, lambda: msgspec.json.encode(self._version_2()))

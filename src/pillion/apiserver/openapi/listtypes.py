@@ -71,6 +71,7 @@ _LISTS: dict[str, dict[str, ListRule]] = {
     "core_v1.ContainerStatus": {"allocatedResourcesStatus": _BY_NAME, "volumeMounts": _map("mountPath")},
     "core_v1.EphemeralContainer": _CONTAINER,
     "core_v1.NamespaceStatus": {"conditions": _BY_TYPE},
+    "core_v1.NodeAllocatableResourceClaimStatus": {"containers": _SET},
     "core_v1.NodeSpec": {"podCIDRs": _MERGED_SET},
     "core_v1.NodeStatus": {"addresses": _BY_TYPE, "conditions": _BY_TYPE},
     "core_v1.PersistentVolumeClaimStatus": {"conditions": _BY_TYPE},
@@ -102,11 +103,14 @@ _LISTS: dict[str, dict[str, ListRule]] = {
     "apps_v1.DeploymentStatus": {"conditions": _BY_TYPE},
     "apps_v1.ReplicaSetStatus": {"conditions": _BY_TYPE},
     "apps_v1.StatefulSetStatus": {"conditions": _BY_TYPE},
+    "autoscaling_v2.HorizontalPodAutoscalerStatus": {"conditions": _BY_TYPE},
     "batch_v1.JobStatus": {"conditions": ListRule(merge_key="type", strategies=("merge",))},
     "batch_v1.PodFailurePolicyOnExitCodesRequirement": {"values": _SET},
     "batch_v1.UncountedTerminatedPods": {"failed": _SET, "succeeded": _SET},
     "discovery_v1.Endpoint": {"addresses": _SET},
     "policy_v1.PodDisruptionBudgetStatus": {"conditions": _BY_TYPE},
+    "storage_v1.CSIDriverSpec": {"volumeLifecycleModes": _SET},
+    "storage_v1.CSINodeSpec": {"drivers": _BY_NAME},
 }
 
 _ATOMIC_MAPS: frozenset[tuple[str, str]] = frozenset(
