@@ -41,8 +41,9 @@ def machine_is_as_before() -> Iterator[None]:
 
     While another pillion works here what is new may be its own, so then nobody is blamed.
     """
+    was_alone = not leaks.others_at_work()
     before = leaks.of_machine()
     yield
     after = leaks.of_machine()
-    if after - before and not leaks.others_at_work():
+    if after - before and was_alone and not leaks.others_at_work():
         pytest.fail("left behind by some test:\n" + "\n".join(sorted(after - before)), pytrace=False)

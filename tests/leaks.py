@@ -14,6 +14,7 @@ from pillion.network.leases import bridge_name
 _FOLDERS: set[str] = set()
 _PODS: set[str] = set()
 _CGROUPS = Path("/sys/fs/cgroup")
+_NAMES = ("pytest", "pillion", "tour.py", "bench")
 
 
 def watch(folder: str) -> None:
@@ -72,14 +73,14 @@ def of_machine() -> frozenset[str]:
 
 
 def others_at_work() -> bool:
-    """Whether a pytest or pillion runs that is none of our ancestors."""
+    """Whether something of pillion's runs that is none of our ancestors: another test run, a tour, a benchmark."""
     ours = set()
     pid = os.getpid()
     while pid > 1:
         ours.add(pid)
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return any(
-        process not in ours and any(Path(word).name in ("pytest", "pillion") for word in words[:3])
+        process not in ours and any(name in word for word in words[:4] for name in _NAMES)
         for process, words in _processes()
     )
 

@@ -73,8 +73,11 @@ def lacking(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     folder = tmp_path_factory.mktemp("lacking")
     objects = (config_map("settings", mode="fast"), secret("credentials", token="t"), *pods)
     with started(folder, *objects, options=("--no-stand-ins",)) as run:
-        run.until(lambda: all(run.events(pod["metadata"]["name"]) for pod in pods))
-        run.until(lambda: "ErrImagePull" in run.rows("no-image"))
+        for pod in pods:
+            name = pod["metadata"]["name"]
+            run.until(lambda name=name: run.events(name))
+            if name not in _VOLUMES:  # those wait as ContainerCreating
+                run.until(lambda name=name: any("Err" in row for row in run.rows(name)))
         run.signal()
         assert run.end() == 130
     return run
@@ -342,7 +345,7 @@ def test_a_container_that_floods_its_log_fills_neither_disk_nor_memory_nor_hinde
     assert memory is not None
     assert int(memory[1]) < 250 * 1024
     # Five files of 10 MiB, and what comes between two looks at each (containers/rotation.py): 175 MB at this rate.
-    assert 50e6 < peak < 300e6, "the flood was none, or it was not contained"
+    assert 30e6 < peak < 300e6, "the flood was none, or it was not contained"
 
 
 def size_of(path: Path) -> int:
