@@ -131,7 +131,6 @@ def test_a_container_that_must_not_run_as_root_does_not(lacking: Watched) -> Non
     assert "container has runAsNonRoot and image will run as root" in failed
 
 
-@pytest.mark.slow
 def test_pulling_a_missing_image_is_tried_again_with_a_growing_delay(tmp_path: Path) -> None:
     with started(tmp_path, a_pod("p", {"name": "main", "image": "absent:v1"})) as run:
         run.until(lambda: "ImagePullBackOff" in run.rows("p"), within=40)
