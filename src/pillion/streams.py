@@ -35,6 +35,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     previous: bool = False
     timestamps: bool = False
     since: Instant | None = None
+    since_seconds: int | None = None
+    """Counted back from the node's own present."""
     tail_lines: int | None = None
     limit_bytes: int | None = None
     stream: str = "All"
