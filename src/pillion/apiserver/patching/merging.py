@@ -82,7 +82,10 @@ def _is_identified(atom: ListAtom, item: Any) -> bool:
 
 
 def remove(value: Any, items: FieldSet, atom: Atom) -> Any:
-    """`value` without these fields and items; what becomes empty by it goes, too (None: everything)."""
+    """`value` without these fields and items. What becomes empty by it becomes null: still mentioned, nothing in it.
+
+    Decoding takes null for absent; between two removals the difference counts.
+    """
     resolved = resolve(atom, value)
     if is_leaf(resolved):
         return None if isinstance(value, dict | list) and items else value
@@ -115,8 +118,7 @@ def _remove_at(element: str, value: Any, items: FieldSet, atom: Atom | None) -> 
         return value
     if is_member(inside):
         return _GONE
-    rest = remove(value, inside, atom)
-    return _GONE if rest is None else rest
+    return remove(value, inside, atom)
 
 
 def with_named_fields(fields: FieldSet, atom: Atom) -> FieldSet:
