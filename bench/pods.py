@@ -27,11 +27,13 @@ async def start_and_stop(folder: Path) -> list[Figure]:
             pod = world.create(f"pod-{index}")
             await world.until_ready(pod)
             ready = time.perf_counter()
+            await world.until_stoppable(pod)
+            asked = time.perf_counter()
             await world.delete(pod)
             gone = time.perf_counter()
             if index:  # the first one also makes the bridge and fills the page cache
                 starts.append((ready - begun) * 1000)
-                stops.append((gone - ready) * 1000)
+                stops.append((gone - asked) * 1000)
     return [
         Figure("pod of 3 containers: created → Ready", "ms", tuple(starts)),
         Figure("pod of 3 containers: deleted → gone", "ms", tuple(stops)),
@@ -49,6 +51,7 @@ async def crash(folder: Path) -> list[Figure]:
             os.kill(world.process_of(pod, "sidecar-1"), signal.SIGKILL)
             await world.until(lambda pod=pod: world.restarts(pod, "sidecar-1") == 1)  # type: ignore[misc]
             back.append((time.perf_counter() - begun) * 1000)
+            await world.until_stoppable(pod)
             await world.delete(pod)
     return [Figure("killed sidecar: SIGKILL → running again", "ms", tuple(back))]
 
@@ -60,12 +63,15 @@ async def crowd(folder: Path) -> list[Figure]:
         async with running_node(folder) as world:
             first = world.create("first")  # makes the bridge and fills the page cache
             await world.until_ready(first)
+            await world.until_stoppable(first)
             await world.delete(first)
             memory, cpu, begun = available_mb(), _cpu_seconds(), time.perf_counter()
             pods = [world.create(f"pod-{index}") for index in range(size)]
             await world.until_ready(*pods)
             took, spent, used = time.perf_counter() - begun, _cpu_seconds() - cpu, memory - available_mb()
             monitoring = [proportional_mb(pid) for pid in monitors(str(folder / "state"))]
+            for pod in pods:
+                await world.until_stoppable(pod)
             begun = time.perf_counter()
             await world.delete(*pods)
             stopping = time.perf_counter() - begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench.program import IMAGE
+from bench.program import IMAGE, NAME
 from pillion.clock import LoopClock
 from pillion.containers.images import parse_sources
 from pillion.daemon.assembly import Config, build_drivers
@@ -94,6 +95,23 @@ class World:
         """The container's first process."""
         seen = next(c for c in self.drivers.runtime.containers(pod.uid) if c.name == container)
         return int(Path(self.drivers.state.container(seen.id), "pid").read_text())
+
+    async def until_stoppable(self, pod: PodWorker) -> None:
+        """Every program has its handler of SIGTERM.
+
+        Ready comes before that when nothing probes, and process 1 of a namespace never gets a signal that it does not
+        handle: a deletion in this moment would measure the grace period.
+        """
+        async with asyncio.timeout(10):
+            for seen in self.drivers.runtime.containers(pod.uid):
+                while not _handles_sigterm(self.process_of(pod, seen.name)):  # noqa: ASYNC110 - /proc tells nobody
+                    await asyncio.sleep(0.001)
+
+
+def _handles_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1) and NAME in status.splitlines()[0]
 
 
 @asynccontextmanager
