@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,8 +25,23 @@ async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIte
     A reader that falls behind goes on with the rotated files, compressed ones too. Only when rotation has removed a
     file before it was read, lines are missing; an entry on stderr says so in their place.
     """
-    decoder, joiner = Decoder(), Joiner()
-    files = _Files(path)
+    joiner = Joiner()
+    async with aclosing(follow_parts(path, ended, folders)) as parts:  # type: ignore[type-var]
+        async for entries in parts:
+            joined = joiner.join(entries)
+            if joined:
+                yield joined
+    rest = joiner.flush()
+    if rest:
+        yield rest
+
+
+async def follow_parts(
+    path: Path, ended: asyncio.Event, folders: Folders, *, start: int = 0
+) -> AsyncIterator[list[Entry]]:
+    """The same without joining: parts of a line come as soon as they are written. From byte `start` of the file."""
+    decoder = Decoder()
+    files = _Files(path, start)
     with folders.watch(path.parent) as changed:
         try:
             while True:
@@ -33,7 +49,7 @@ async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIte
                 is_last = ended.is_set()
                 chunk = files.read()
                 if chunk:
-                    entries = joiner.join(decoder.feed(chunk))
+                    entries = decoder.feed(chunk)
                     if entries:
                         yield entries
                     await asyncio.sleep(0)  # one busy container must not keep the loop to itself
@@ -44,21 +60,59 @@ async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIte
                     break
                 else:
                     await _either(changed, ended)
-            rest = joiner.flush()
-            if rest:
-                yield rest
         finally:
             files.close()
+
+
+def read_parts(path: Path, *, start: int = 0) -> Iterator[list[Entry]]:
+    """What is in this one file now, in batches. Raises OSError."""
+    decoder = Decoder()
+    with path.open("rb", buffering=0) as stream:
+        left = os.fstat(stream.fileno()).st_size - start
+        stream.seek(start)
+        while left > 0 and (chunk := stream.read(min(left, CHUNK))):
+            left -= len(chunk)
+            yield decoder.feed(chunk)
+
+
+def find_tail(path: Path, count: int) -> int:
+    """The offset at which the last `count` lines of the file begin; its end for 0. Raises OSError.
+
+    Lines of the file, as the kubelet counts them: parts of one line are several (cri-client: logs/tail.go).
+    """
+    with path.open("rb", buffering=0) as stream:
+        at = stream.seek(0, os.SEEK_END)
+        if count == 0:
+            return at
+        left = count + 1  # the newline before the first of them is wanted
+        while at > 0:
+            begin = max(0, at - TAIL_BYTES)
+            stream.seek(begin)
+            block = stream.read(at - begin)
+            newlines = block.count(b"\n")
+            if newlines >= left:
+                return begin + _nth_from_end(block, left) + 1
+            left -= newlines
+            at = begin
+        return 0
+
+
+def _nth_from_end(block: bytes, count: int) -> int:
+    at = len(block)
+    for _ in range(count):
+        at = block.rfind(b"\n", 0, at)
+    return at
 
 
 class _Files:
     """The files of one log in the order they were written: rotated ones, then the present one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0) -> None:
         self._path = path
         self.has_gap = False
         self._queue: list[Path] = []
         self._stream = self._open_present()
+        self._stream.seek(start)
 
     def read(self) -> bytes:
         return self._stream.read(CHUNK)
