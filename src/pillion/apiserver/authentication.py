@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 
-from pillion.apiserver.seams import User
 from pillion.apiserver.accounttokens import ServiceAccountTokens
+from pillion.apiserver.seams import User
 
 ADMIN = User(name="kubernetes-admin", groups=("system:masters", "system:authenticated"))
 """kubeadm's name for the user of its kubeconfig."""
