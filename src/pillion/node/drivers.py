@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pillion.clock import Clock
@@ -10,6 +11,7 @@ from pillion.containers.runtime import Runtime
 from pillion.network import Network
 from pillion.node.hooks import HookRunner
 from pillion.node.probers import Prober
+from pillion.objects.models import core_v1
 from pillion.plan.facts import NodeFacts
 from pillion.plan.references import Configs
 from pillion.statedir import StateDir
@@ -27,7 +29,8 @@ class Drivers:
     configs: Configs
     """ConfigMaps and Secrets, as they are at the moment of the question."""
     node: NodeFacts
-    service_env: tuple[tuple[str, str], ...] = ()
+    services: Callable[[], Iterable[core_v1.Service]] = tuple
+    """The Services of the cluster, of which each pod's containers get the variables of some."""
     host_warnings: tuple[str, ...] = ()
     """What works less well on this machine than on a Kubernetes node; sentences for people."""
     prober: Prober = field(init=False)

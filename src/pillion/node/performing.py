@@ -157,7 +157,7 @@ class Performer:
     def write_pod_files(self, ips: tuple[str, ...]) -> None:
         """/etc/hosts, /etc/hostname and /etc/resolv.conf of the pod. Raises ConfigError."""
         drivers, at_hand = self._drivers, self._at_hand()
-        facts = PodFacts(ips=ips, service_env=drivers.service_env)
+        facts = PodFacts(ips=ips)
         files = build_pod_files(at_hand.pod, drivers.node, facts)
         folder = Path(drivers.state.pod(at_hand.plan.uid))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

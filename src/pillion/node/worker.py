@@ -31,8 +31,9 @@ from pillion.objects.models import core_v1
 from pillion.plan.build import build_plan
 from pillion.plan.facts import PodFacts
 from pillion.plan.pods import metadata_of
+from pillion.plan.services import service_variables
 from pillion.plan.volumes import mounted_volumes
-from pillion.status import Addresses, build_event, describe
+from pillion.status import Addresses, build_event, describe, with_foreign_conditions
 from pillion.status.containers import to_time
 from pillion.units import Instant
 
@@ -64,6 +65,7 @@ class PodWorker:
         self._news = asyncio.Event()
         self._last_seen: Observation | None = None
         self._is_unwritten = False
+        self._is_updated = False
         self._performer = Performer(drivers, self._at_hand, self._tell, self._note, self.nudge)
 
     @property
@@ -73,10 +75,12 @@ class PodWorker:
     # Messages from outside
 
     def update(self, pod: core_v1.Pod) -> None:
-        """The object has changed: spec or metadata. Its status is ours and is kept."""
-        pod.status = self.pod.status
+        """The object has changed: spec, metadata, or conditions that others write. The rest of its status is ours."""
+        if self.pod.status is not None:
+            pod.status = with_foreign_conditions(self.pod.status, pod.status)
         self.pod = pod
         self.plan = build_plan(pod)
+        self._is_updated = True
         self.nudge()
 
     def delete(self, grace_seconds: int) -> None:
@@ -144,7 +148,8 @@ class PodWorker:
             self._last_seen = seen
         for event in decision.events:
             self._note(event)
-        if changed or self.pod.status is None:
+        if changed or self._is_updated or self.pod.status is None:
+            self._is_updated = False
             self._publish(now)
         return decision
 
@@ -230,7 +235,10 @@ class PodWorker:
         return PodAtHand(
             pod=self.pod,
             plan=self.plan,
-            facts=PodFacts(ips=self._ips or self._addresses(), service_env=self._drivers.service_env),
+            facts=PodFacts(
+                ips=self._ips or self._addresses(),
+                service_env=service_variables(self.pod, self._drivers.services()),
+            ),
             sandbox_attempt=sandboxes[0].attempt if sandboxes else 0,
         )
 

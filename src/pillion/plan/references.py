@@ -32,6 +32,16 @@ class Configs(Protocol):
     def secret(self, namespace: str, name: str) -> core_v1.Secret | None: ...
 
 
+class TokenSource(Protocol):
+    """Tokens of service accounts, for the volumes that hold one."""
+
+    def token(self, pod: core_v1.Pod, *, audience: str, seconds: int) -> str:
+        """The same one as long as it is good for; an empty audience is the API server's.
+
+        Raises ConfigError when the pod's account is not there.
+        """
+
+
 class EnvFiles(Protocol):
     """Files in the pod's emptyDir volumes that `fileKeyRef` reads."""
 

@@ -114,5 +114,37 @@ def write(
     return written
 
 
+OWN = frozenset(
+    (
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+        "AllContainersRestarting",
+    )
+)
+"""The kubelet's conditions (pkg/kubelet/types/pod_status.go); all others are somebody else's to write."""
+
+
+def with_foreign_conditions(own: core_v1.PodStatus, other: core_v1.PodStatus | None) -> core_v1.PodStatus:
+    """Our status with the conditions that others have written into `other`, such as readiness gates.
+
+    DisruptionTarget is written by both: ours wins once there is one (status_manager.go: mergePodStatus).
+    """
+    conditions = own.conditions or []
+    known = {condition.type for condition in conditions}
+    theirs = [
+        condition
+        for condition in (other.conditions if other is not None else None) or ()
+        if condition.type not in OWN and not (condition.type == _SHARED and _SHARED in known)
+    ]
+    kept = [condition for condition in conditions if condition.type in OWN or condition.type == _SHARED]
+    return msgspec.structs.replace(own, conditions=[*theirs, *kept] or None)
+
+
+_SHARED = "DisruptionTarget"
+
+
 def _names(names: list[str]) -> str:
     return f"[{' '.join(names)}]"

@@ -21,7 +21,7 @@ from pillion.objects.models import core_v1
 from pillion.plan.containerspec import Mount
 from pillion.plan.facts import NodeFacts
 from pillion.plan.pods import identity_of, spec_of
-from pillion.plan.references import Configs, EnvFiles
+from pillion.plan.references import Configs, EnvFiles, TokenSource
 from pillion.statedir import StateDir
 from pillion.units import Instant
 from pillion.volumes import mounts, subpath
@@ -66,9 +66,11 @@ class _SetUp(msgspec.Struct, frozen=True, kw_only=True):
 class Volumes:
     """Sets volumes up under the state directory, keeps them current, and takes them away."""
 
-    def __init__(self, state: StateDir, clock: Clock) -> None:
+    def __init__(self, state: StateDir, clock: Clock, tokens: TokenSource | None = None) -> None:
+        """Without `tokens`, a volume that wants a service account's cannot be set up."""
         self._state = state
         self._clock = clock
+        self._tokens = tokens
         self._locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 
     async def mount_all(
@@ -144,7 +146,7 @@ class Volumes:
                     size_bytes=memory_size(None, pod_memory_bytes, node.allocatable.memory_bytes),
                     fs_group=group,
                 ),
-                payload=build_payload(pod, volume, configs, node.allocatable),
+                payload=build_payload(pod, volume, configs, node.allocatable, self._tokens),
             )
         if (kind := _unsupported(volume)) is not None:
             raise VolumeError(

@@ -114,6 +114,8 @@ def _write_files(directory: Path, payload: Payload) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(directory / path, flags, 0o600), "wb") as output:
             output.write(file.content)
+            if file.owner is not None:
+                os.fchown(output.fileno(), file.owner, -1)
             os.fchmod(output.fileno(), file.mode)
 
 

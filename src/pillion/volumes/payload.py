@@ -13,17 +13,22 @@ from pillion.objects.models import core_v1
 from pillion.plan.downward import resource_value
 from pillion.plan.facts import Allocatable
 from pillion.plan.fieldpath import extract_field
-from pillion.plan.pods import container_named, identity_of
-from pillion.plan.references import ConfigError, Configs, secret_data
+from pillion.plan.podplan import Role
+from pillion.plan.pods import container_named, containers_of, identity_of, spec_of
+from pillion.plan.references import ConfigError, Configs, TokenSource, secret_data
 from pillion.volumes.failure import VolumeError
 
 _MAX_NAME = 255
 _MAX_PATH = 4096
+_TOKEN_SECONDS = 3600
+"""core/v1/defaults.go: SetDefaults_ServiceAccountTokenProjection."""
 
 
 class File(NamedTuple):
     content: bytes
     mode: int
+    owner: int | None = None
+    """A user ID; None: root, as everything else."""
 
 
 Payload = dict[str, File]
@@ -37,6 +42,7 @@ class _Reader(NamedTuple):
     namespace: str
     configs: Configs
     allocatable: Allocatable
+    tokens: TokenSource | None
 
 
 def holds_payload(volume: core_v1.Volume) -> bool:
@@ -45,10 +51,14 @@ def holds_payload(volume: core_v1.Volume) -> bool:
 
 
 def build_payload(
-    pod: core_v1.Pod, volume: core_v1.Volume, configs: Configs, allocatable: Allocatable
+    pod: core_v1.Pod,
+    volume: core_v1.Volume,
+    configs: Configs,
+    allocatable: Allocatable,
+    tokens: TokenSource | None = None,
 ) -> Payload:
     """The files of `volume` as the objects are now. Raises VolumeError with the kubelet's message."""
-    reader = _Reader(pod, identity_of(pod).namespace, configs, allocatable)
+    reader = _Reader(pod, identity_of(pod).namespace, configs, allocatable, tokens)
     if (maps := volume.configMap) is not None:
         payload = _config_map(reader, maps.name, maps.items, maps.defaultMode, optional=maps.optional)
     elif (source := volume.secret) is not None:
@@ -204,10 +214,41 @@ def _projection(reader: _Reader, source: core_v1.VolumeProjection, mode: int) ->
         return _config_map(reader, config_map.name, config_map.items, mode, optional=config_map.optional)
     if source.downwardAPI is not None:
         return _downward(reader, source.downwardAPI.items, mode)
+    if (token := source.serviceAccountToken) is not None and reader.tokens is not None:
+        return {token.path: _token(reader, reader.tokens, token, mode)}
     for kind in ("serviceAccountToken", "clusterTrustBundle", "podCertificate"):
         if getattr(source, kind) is not None:
             raise VolumeError(f"{kind} sources of projected volumes are not supported by pillion yet")
     return {}
+
+
+def _token(
+    reader: _Reader, tokens: TokenSource, source: core_v1.ServiceAccountTokenProjection, mode: int
+) -> File:
+    """Raises VolumeError. For its owner's eyes only when it is known who that is (projected.go: collectData)."""
+    context = spec_of(reader.pod).securityContext
+    owner = _only_user(reader.pod)
+    if owner is not None or (context is not None and context.fsGroup is not None):
+        mode = 0o600
+    seconds = _TOKEN_SECONDS if source.expirationSeconds is None else source.expirationSeconds
+    try:
+        text = tokens.token(reader.pod, audience=source.audience or "", seconds=seconds)
+    except ConfigError as error:
+        raise VolumeError(str(error)) from error
+    return File(text.encode(), mode, owner)
+
+
+def _only_user(pod: core_v1.Pod) -> int | None:
+    """The user that every container is told to run as (pkg/volume/util: FsUserFrom)."""
+    shared = spec_of(pod).securityContext
+    users = set()
+    for role, container in containers_of(pod):
+        if role is Role.EPHEMERAL:
+            continue
+        own = container.securityContext
+        user = own.runAsUser if own is not None and own.runAsUser is not None else None
+        users.add(user if user is not None or shared is None else shared.runAsUser)
+    return users.pop() if len(users) == 1 else None
 
 
 def _raise_all(problems: Sequence[str]) -> None:
