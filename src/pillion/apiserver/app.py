@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pillion.apiserver import statuses
 from pillion.apiserver.discovery import Discovery
+from pillion.apiserver.instruments import Instruments
 from pillion.apiserver.metricsapi import MetricsApi
 from pillion.apiserver.nodeproxy import NodeProxy
 from pillion.apiserver.podactions import PodActions
@@ -27,11 +28,11 @@ from pillion.apiserver.tokens import TokenRequests
 from pillion.apiserver.writes import Writes
 from pillion.apiserver.writing import WriteVerbs
 from pillion.clock import Clock
+from pillion.errors import PillionError
 from pillion.store import Store
 
-_log = logging.getLogger(__name__)
 Verbs = dict[tuple[str, str], Verb]
-_OPEN_PATHS = ("/healthz", "/livez", "/readyz")
+_OPEN_PATHS = ("healthz", "livez", "readyz")
 """Answered to anybody: they say nothing but that the server lives."""
 
 
@@ -46,9 +47,11 @@ def build_app(
     authorize: Authorize,
     streams: Streams | None = None,
     issue_token: IssueToken | None = None,
-    instruments: Callable[[], str] = lambda: "",
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """`writes` is shared with whoever else writes objects: the node and the controllers."""
+    """`writes` is shared with whoever else writes objects: the node and the controllers. `routes` are answered before
+    the resources, to those who may ask."""
+    instruments = Instruments()
     verbs = WriteVerbs(writes, clock)
     resources = ResourceApi(
         registry,
@@ -64,12 +67,20 @@ def build_app(
         clock=clock,
         authorize=authorize,
         streams=streams,
-        otherwise=ServerInfo(registry, Discovery(registry), instruments),
+        instruments=instruments,
+        otherwise=ServerInfo(registry, Discovery(registry), instruments.exposition),
     )
     return Starlette(
-        routes=[Mount("/", app=resources)],
-        middleware=[Middleware(Authentication, authenticate=authenticate)],
+        routes=[*routes, Mount("/", app=resources)],
+        middleware=[Middleware(Refusals), Middleware(Authentication, authenticate=authenticate)],
+        exception_handlers={Exception: _show_bug},
     )
+
+
+def _show_bug(_request: object, _error: Exception) -> Response:
+    """An error nobody expected. Its text may hold anything, so it goes to the log only (Starlette raises it again)."""
+    error = statuses.internal_error("the server failed; its log says how")
+    return Response(statuses.encode(error), error.code, media_type="application/json")
 
 
 def _pods_of(registry: Registry) -> Resource:
@@ -111,36 +122,44 @@ def _token_verbs(tokens: TokenRequests) -> Verbs:
     return {("serviceaccounts/token", "create"): tokens.create}
 
 
+class Refusals:
+    """Every refusal becomes a Status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except (ApiError, PillionError) as error:
+            if has_started:
+                raise
+            known = error if isinstance(error, ApiError) else statuses.internal_error(str(error))
+            await _refuse(known, scope, send)
+
+
 class Authentication:
-    """Nothing without knowing who asks, and every refusal as a Status."""
+    """Nothing without knowing who asks."""
 
     def __init__(self, app: ASGIApp, authenticate: Authenticate) -> None:
         self._app = app
         self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        has_started = False
-
-        async def watched_send(message: object) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)  # type: ignore[arg-type]
-
-        try:
-            if not scope["path"].startswith(_OPEN_PATHS):
-                authorization = dict(scope["headers"]).get(b"authorization")
-                user = self._authenticate(authorization.decode("latin-1") if authorization else None)
-                if user is None:
-                    raise statuses.unauthorized()
-                scope.setdefault("state", {})["user"] = user
-            await self._app(scope, receive, watched_send)
-        except ApiError as error:
-            if has_started:
-                raise
-            await _refuse(error, scope, send)
+        if scope["type"] != "lifespan" and scope["path"].split("/")[1] not in _OPEN_PATHS:
+            authorization = dict(scope["headers"]).get(b"authorization")
+            user = self._authenticate(authorization.decode("latin-1") if authorization else None)
+            if user is None:
+                raise statuses.unauthorized()
+            scope.setdefault("state", {})["user"] = user
+        await self._app(scope, receive, send)
 
 
 async def _refuse(error: ApiError, scope: Scope, send: Send) -> None:

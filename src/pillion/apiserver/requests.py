@@ -125,10 +125,11 @@ def verb_of(method: str, target: Target, query: Query) -> str:
 
 def check_write_options(request: Request) -> None:
     """dryRun, fieldValidation, fieldManager (apimachinery: meta/v1/validation). Raises ApiError."""
-    errors: list[FieldError] = []
-    for value in request.query.get("dryRun", ()):
-        if value != "All":
-            errors.append(not_supported(Path("dryRun"), value, ("All",)))
+    errors: list[FieldError] = [
+        not_supported(Path("dryRun"), value, ("All",))
+        for value in request.query.get("dryRun", ())
+        if value != "All"
+    ]
     validation = request.option("fieldValidation")
     if validation not in ("", "Ignore", "Warn", "Strict"):
         errors.append(not_supported(Path("fieldValidation"), validation, ("", "Ignore", "Strict", "Warn")))

@@ -9,6 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from pillion.apiserver import requests, statuses, watching
+from pillion.apiserver.instruments import Instruments, RequestLabels
 from pillion.apiserver.negotiation import BODY_LIMIT_BYTES
 from pillion.apiserver.nodeproxy import NodeProxy
 from pillion.apiserver.reading import Reads, plan_show
@@ -41,6 +42,7 @@ class ResourceApi:
         clock: Clock,
         authorize: Authorize,
         streams: Streams | None,
+        instruments: Instruments,
         otherwise: Callable[[Scope, Receive, Send], Awaitable[None]],
     ) -> None:
         """`computed`: verbs of resources and subresources that are more than a read or a write of an object, by
@@ -53,6 +55,7 @@ class ResourceApi:
         self._clock = clock
         self._authorize = authorize
         self._streams = streams
+        self._instruments = instruments
         self._otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,11 +68,29 @@ class ResourceApi:
         verb = requests.verb_of(method, target, query)
         if scope["type"] == "websocket":
             verb = "get"
+        labels = _labels(verb, target)
+        try:
+            await self._serve(verb, target, query, labels, scope, receive, send)
+        except ApiError as error:
+            self._instruments.count(labels, error.code)
+            raise
+
+    async def _serve(
+        self,
+        verb: str,
+        target: Target,
+        query: requests.Query,
+        labels: RequestLabels,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         user: User = scope["state"]["user"]
         self._check_allowed(user, verb, target)
         self._check_served(verb, target)
         if target.subresource in _STREAMED:
-            await self._stream(target, query, scope, receive, send)
+            with self._instruments.running(labels):
+                await self._stream(target, query, scope, receive, send)
             return
         headers = dict(scope["headers"])
         request = Request(
@@ -84,9 +105,12 @@ class ResourceApi:
             warnings=[],
         )
         if verb == "watch" and target.resource.service is not Service.COMPUTED:
-            await self._watch(request, receive, send)
+            with self._instruments.running(labels):
+                await self._watch(request, receive, send)
             return
-        await send_answer(await self._answer(request), send, without_body=method == "HEAD")
+        answer = await self._answer(request)
+        self._instruments.count(labels, answer.code)
+        await send_answer(answer, send, without_body=scope["method"] == "HEAD")
 
     async def _answer(self, request: Request) -> Answer:
         target = request.target
@@ -95,6 +119,8 @@ class ResourceApi:
         special = self._computed.get((named, request.verb))
         if special is not None:
             return await special(request)
+        if request.verb == "create" and target.subresource:
+            raise statuses.method_not_allowed(target.resource, request.verb)
         match request.verb:
             case "get":
                 return self._reads.get(request)
@@ -174,6 +200,11 @@ class ResourceApi:
             raise statuses.forbidden(
                 resource, target.name, denial(user, verb, target) + (f": {why}" if why else "")
             )
+
+
+def _labels(verb: str, target: Target) -> RequestLabels:
+    resource = target.resource
+    return RequestLabels(verb, resource.group, resource.version, resource.plural, target.subresource)
 
 
 def denial(user: User, verb: str, target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Questions that are asked by POST and answered at once: may I, who am I (authorization.k8s.io, authentication.k8s.io)."""
+"""Questions that are asked by POST and answered at once: may I, who am I (authorization, authentication)."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ class Reviews:
         return self._answer(request, tree, status)
 
     async def self_subject(self, request: Request) -> Answer:
-        """SelfSubjectReview: `kubectl auth whoami`."""
-        return self._answer(request, _read(request), {"userInfo": _user_info(request.user)})
+        """SelfSubjectReview: `kubectl auth whoami`. The question is the request itself; its body says nothing."""
+        resource = request.target.resource
+        tree = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}
+        return self._answer(request, tree, {"userInfo": _user_info(request.user)})
 
     async def token(self, request: Request) -> Answer:
         """TokenReview."""

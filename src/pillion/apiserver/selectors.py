@@ -134,10 +134,10 @@ class _LabelParser:
         return tuple(values)
 
     def _identifier(self, expected: str) -> str:
-        token = self.take()
-        if not token or token in "=!<>(),":
-            raise statuses.bad_request(f"unable to parse requirement: found '{token}', expected: {expected}")
-        return token
+        word = self.take()
+        if not word or word in "=!<>(),":
+            raise statuses.bad_request(f"unable to parse requirement: found '{word}', expected: {expected}")
+        return word
 
 
 def _check(where: str, value: str, sentences: list[str]) -> None:

@@ -56,10 +56,6 @@ def plan_watch(request: Request) -> WatchPlan:
     initial = request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None
     wants_bookmarks = request.flag("allowWatchBookmarks")
     timeout = request.number("timeoutSeconds")
-    if timeout is None or timeout <= 0:
-        timeout_seconds = _SHORTEST_SECONDS * (1 + random.random())  # noqa: S311 - spreads reconnections
-    else:
-        timeout_seconds = float(timeout)
     return WatchPlan(
         storage=resource.storage,
         namespace=request.target.namespace or None,
@@ -72,10 +68,14 @@ def plan_watch(request: Request) -> WatchPlan:
         sends_initial=bool(initial) if initial is not None else not since,
         ends_initial=bool(initial) and wants_bookmarks,
         wants_bookmarks=wants_bookmarks,
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=float(timeout) if timeout is not None and timeout > 0 else _default_timeout(),
         kind=resource.kind,
         api_version=resource.api_version,
     )
+
+
+def _default_timeout() -> float:
+    return _SHORTEST_SECONDS * (1 + random.random())  # noqa: S311 - spreads reconnections
 
 
 def _check_options(request: Request) -> None:

@@ -20,6 +20,7 @@ from pillion.apiserver.responding import Answer
 from pillion.apiserver.strategies import strategy_of
 from pillion.apiserver.writes import WriteOptions, Writes
 from pillion.clock import Clock
+from pillion.objects.fielderrors import Path, forbidden
 
 Tree = dict[str, Any]
 
@@ -68,10 +69,9 @@ class WriteVerbs:
         _refuse_unrun(resource, target.name)
         content_type = request.content_type.split(";", 1)[0].strip()
         is_apply = content_type == PatchType.APPLY
-        if request.flag("force") and not is_apply:
-            raise statuses.bad_request(
-                'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
-            )
+        if "force" in request.query and not is_apply:
+            errors = [forbidden(Path("force"), "may not be specified for non-apply patch")]
+            raise statuses.invalid("PatchOptions", "", errors, group="meta.k8s.io")
         context = PatchContext(
             target=PatchTarget(
                 model=model_of(resource),
