@@ -61,6 +61,11 @@ def _mentioned(value: Any, atom: ResolvedAtom) -> FieldSet:
     return found
 
 
+def parts_of(value: Any, atom: Atom) -> FieldSet:
+    """Everything that is there: leaves and items, the objects around them, and what is empty."""
+    return children(_whole(value, atom))
+
+
 def compare(left: Any, right: Any, atom: Atom) -> Comparison:
     """What became different from `left` to `right`. Objects and items that come or go are fields, too."""
     result = Comparison({}, {}, {})

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pillion.apiserver.patching.comparison import Comparison, compare, fields_of
+from pillion.apiserver.patching.comparison import Comparison, compare, fields_of, parts_of
 from pillion.apiserver.patching.conflicts import Conflict, list_conflicts
 from pillion.apiserver.patching.fieldset import (
     FieldSet,
@@ -81,9 +81,9 @@ def _prune(merged: Tree, last: FieldSet, applied: list[FieldSet], atom: Atom) ->
     kept: FieldSet = {}
     for fields in applied:
         kept = union(kept, fields)
-    everything = with_named_fields(fields_of(merged, atom), atom)
-    remaining = union(with_named_fields(fields_of(pruned, atom), atom), with_named_fields(kept, atom))
+    everything = parts_of(merged, atom)
+    remaining = union(parts_of(pruned, atom), with_named_fields(kept, atom))
     # Appliers' fields come back first; then all that was not ours to remove.
     pruned = remove(merged, difference(everything, remaining), atom) or {}
-    gone = difference(everything, with_named_fields(fields_of(pruned, atom), atom))
+    gone = difference(everything, parts_of(pruned, atom))
     return remove(merged, intersection(gone, was_ours), atom) or {}
