@@ -13,8 +13,6 @@ import pytest
 from tests.unit.images.archives import docker_archive, entry, folder, tar_of
 
 from pillion.containers.images import ImageSources, ImageStore, PullPolicy
-from pillion.containers.images.reference import parse_reference
-from pillion.containers.images.standins import stand_in
 from pillion.errors import HostError
 from pillion.statedir import StateDir
 
@@ -64,18 +62,3 @@ def test_whiteouts_hide_what_lies_below_and_a_mounted_image_is_not_removed(tmp_p
         with pytest.raises(HostError, match="a container runs on it"):
             asyncio.run(store.rm("app:v1"))
     asyncio.run(store.rm("app:v1"))
-
-
-def test_prometheus_root_is_the_host_with_a_storage_folder_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "prometheus").touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    config = stand_in(parse_reference("prom/prometheus"))
-    assert config is not None
-    with mounted(config.root_layers, tmp_path) as root:
-        assert (root / "prometheus").stat().st_uid == 65534
-        assert (root / "var/lib/prometheus/metrics2").readlink() == Path("/prometheus/data")
-        assert (root / "prometheus/data").stat().st_uid == 65534
-        assert (root / "etc/prometheus/prometheus.yml").is_file()
-        assert (root / "bin/sh").exists()

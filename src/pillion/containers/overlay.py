@@ -11,17 +11,20 @@ import os
 from pathlib import Path
 
 from pillion.containers import syscalls
+from pillion.containers.additions import add_to_upper
 from pillion.errors import HostError
+from pillion.plan.containerspec import Addition
 
 _OPTIONS_LIMIT = 4000
 """mount(2) takes one page of options."""
 
 
-def mount_rootfs(folder: Path, layers: tuple[str, ...]) -> Path:
+def mount_rootfs(folder: Path, layers: tuple[str, ...], additions: tuple[Addition, ...] = ()) -> Path:
     """Mount the root filesystem at `folder`/rootfs and return that path. Raises HostError."""
     rootfs, upper, work = folder / "rootfs", folder / "upper", folder / "work"
     for path in (rootfs, upper, work):
         path.mkdir(mode=0o755)
+    add_to_upper(upper, layers, additions)
     fds: list[int] = []
     try:
         lower = ":".join(_escape(layer) for layer in layers)

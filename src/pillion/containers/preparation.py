@@ -26,7 +26,7 @@ def write_bundle(
         raise HostError("huge pages limits are specified but hugetlb cgroup controller is missing")
     if any(mount.propagation is not Propagation.PRIVATE for mount in spec.mounts):
         propagation.check(spec.mounts, Path("/proc/self/mountinfo").read_text())
-    rootfs = overlay.mount_rootfs(instance.folder, spec.root_layers)
+    rootfs = overlay.mount_rootfs(instance.folder, spec.root_layers, spec.additions)
     message_file = Path(spec.termination_message_host_path)
     message_file.parent.mkdir(parents=True, exist_ok=True)
     message_file.touch()

@@ -33,6 +33,32 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     propagation: Propagation = Propagation.PRIVATE
 
 
+class AddedFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty, whatever the layers below have at its place."""
+
+    path: str
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+
+
+class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+class AddedLink(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    target: str
+
+
+Addition = AddedFolder | AddedFile | AddedLink
+"""What an image needs and its layers have not: made in the layer that the container writes to, before it runs.
+
+`path` is absolute and normalised. Folders above it that are not additions themselves look like those of the layers."""
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who the first process is."""
 
@@ -115,6 +141,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str
     root_layers: tuple[str, ...]
     """Folders for overlay's lowerdir, topmost first. `("/",)` is a host image."""
+    additions: tuple[Addition, ...] = ()
+    """In order: what comes later may lie in what came before."""
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     """The image's and the pod's; what every container gets the runtime adds."""
@@ -166,6 +194,7 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: str = "SIGTERM"
     mounts: tuple[Mount, ...] = ()
     """Extra folders a host image brings along."""
+    additions: tuple[Addition, ...] = ()
     passwd: tuple[PasswdEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     substitutes: str | None = None

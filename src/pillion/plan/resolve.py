@@ -74,6 +74,7 @@ def resolve_container(
         image=container_plan.image,
         image_id=image.image_id,
         root_layers=image.root_layers,
+        additions=image.additions,
         argv=build_argv(container, image, env),
         env=tuple((dict(image.env) | env).items()),
         cwd=container.workingDir or image.working_dir or "/",

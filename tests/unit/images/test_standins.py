@@ -8,7 +8,7 @@ import pytest
 from pillion.containers.images import ImageError
 from pillion.containers.images.reference import parse_reference
 from pillion.containers.images.standins import stand_in
-from pillion.plan.containerspec import ImageConfig
+from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig
 
 
 def found(image: str) -> ImageConfig:
@@ -48,7 +48,6 @@ def test_a_missing_prometheus_names_the_package(monkeypatch: pytest.MonkeyPatch,
         stand_in(parse_reference("prom/prometheus"))
 
 
-@pytest.mark.host
 def test_prometheus_runs_as_nobody_in_a_folder_it_may_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -56,8 +55,15 @@ def test_prometheus_runs_as_nobody_in_a_folder_it_may_write(
     monkeypatch.setenv("PATH", str(tmp_path))
     config = found("prom/prometheus:latest")
     assert config.entrypoint == (str(tmp_path / "prometheus"),)
-    assert (config.user, config.working_dir, config.root_layers[-1]) == ("nobody", "/prometheus", "/")
-    layer = Path(config.root_layers[0])
-    assert (layer / "prometheus").stat().st_uid == 65534
-    assert (layer / "etc/prometheus/prometheus.yml").read_text().startswith("global:")
+    assert (config.user, config.working_dir, config.root_layers) == ("nobody", "/prometheus", ("/",))
+    added = {addition.path: addition for addition in config.additions}
+    storage = added["/prometheus/data"]
+    assert isinstance(storage, AddedFolder)
+    assert (storage.uid, storage.gid) == (65534, 65534)
+    link = added["/var/lib/prometheus/metrics2"]
+    assert isinstance(link, AddedLink)
+    assert link.target == storage.path
+    settings = added["/etc/prometheus/prometheus.yml"]
+    assert isinstance(settings, AddedFile)
+    assert settings.content.startswith(b"global:")
     assert "nobody" in {entry.name for entry in config.passwd}

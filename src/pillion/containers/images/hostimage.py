@@ -29,7 +29,7 @@ import yaml
 
 from pillion.containers.images.accounts import read_groups, read_passwd
 from pillion.errors import ManifestError
-from pillion.plan.containerspec import ImageConfig, Mount
+from pillion.plan.containerspec import Addition, ImageConfig, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,7 @@ class HostImage(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     stop_signal: str = "SIGTERM"
     mounts: tuple[Mount, ...] = ()
-    layers: tuple[str, ...] = ()
-    """Above the host's filesystem, topmost first. Overlay wants them outside the filesystem that holds `/`."""
+    additions: tuple[Addition, ...] = ()
 
 
 def host_config(image: HostImage, *, reference: str, substitutes: str | None = None) -> ImageConfig:
@@ -81,13 +80,12 @@ def host_config(image: HostImage, *, reference: str, substitutes: str | None = N
         else ()
     )
     working_dir = image.working_dir or (image.mount_path if image.folder is not None else "/")
-    root_layers = (*image.layers, ROOT)
     path = f"{Path(sys.executable).parent}:{_DEFAULT_PATH}"
     env = {"PATH": path, **{name: replace(value) for name, value in image.env}}
     return ImageConfig(
         reference=reference,
         image_id=f"host:{reference}",
-        root_layers=root_layers,
+        root_layers=(ROOT,),
         user=image.user,
         entrypoint=tuple(replace(word) for word in image.entrypoint),
         cmd=tuple(replace(word) for word in image.command),
@@ -95,8 +93,9 @@ def host_config(image: HostImage, *, reference: str, substitutes: str | None = N
         working_dir=replace(working_dir),
         stop_signal=image.stop_signal,
         mounts=(*_software_mounts(), *image.mounts, *folder),
-        passwd=read_passwd(root_layers),
-        groups=read_groups(root_layers),
+        additions=image.additions,
+        passwd=read_passwd((ROOT,)),
+        groups=read_groups((ROOT,)),
         substitutes=substitutes,
     )
 

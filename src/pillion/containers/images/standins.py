@@ -5,28 +5,27 @@ Each says in one sentence what stands in for what; `--no-stand-ins` turns all of
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.containers.images.failure import ImageError, PullFailure
 from pillion.containers.images.hostimage import HostImage, host_config
-from pillion.plan.containerspec import ImageConfig, Mount
+from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pillion.containers.images.reference import Reference
+    from pillion.plan.containerspec import Addition
 
 _STREAMER = Path(__file__).with_name("logstreamer.py")
 _STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
 _BUNDLED_PROMETHEUS = "share/pillion/prometheus/usr/bin/prometheus"
 """Below the environment that pillion is installed in: there `make` puts it."""
-_DEBIAN_STORAGE = Path("/var/lib/prometheus/metrics2")
+_DEBIAN_STORAGE = "/var/lib/prometheus/metrics2"
 """Debian's default for `--storage.tsdb.path`, as `prometheus --help` says; upstream's is `data`."""
 _NOBODY = 65534
 _PROMETHEUS_YML = b"""\
@@ -37,7 +36,6 @@ scrape_configs:
   static_configs:
   - targets: ["localhost:9090"]
 """
-_LAYER_ROOTS = (Path("/run"), Path("/dev/shm"))  # noqa: S108 - checked before use, see _open_layer
 
 
 def stand_in(asked: Reference) -> ImageConfig | None:
@@ -86,61 +84,23 @@ def _prometheus() -> tuple[HostImage, str]:
         command=("--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"),
         working_dir="/prometheus",
         user="nobody",
-        layers=(_prometheus_layer(),),
+        additions=_prometheus_additions(),
     )
     return image, f"this machine's {program} stands in"
 
 
-def _prometheus_layer() -> str:
+def _prometheus_additions() -> tuple[Addition, ...]:
     """What the image has and the host has not: an own storage folder and a configuration.
 
     Without `--storage.tsdb.path` (a Pod's `args` replace it) the image stores in `data` of its working directory, and
     Debian's program in a folder of its own, which is led there: it is not ours, and may hold the host's own metrics.
     """
-    layer = _open_layer("prometheus-2")
-    _make_folder(layer / "prometheus", owner=_NOBODY)
-    _make_folder(layer / "prometheus/data", owner=_NOBODY)
-    for folder in reversed(_DEBIAN_STORAGE.parents[:-1]):
-        _make_folder(layer / folder.relative_to("/"))
-    with contextlib.suppress(FileExistsError):
-        (layer / _DEBIAN_STORAGE.relative_to("/")).symlink_to("/prometheus/data")
-    _make_folder(layer / "etc")
-    _make_folder(layer / "etc/prometheus")
-    config = layer / "etc/prometheus/prometheus.yml"
-    if not config.exists():
-        temporary = config.with_name(f".{os.getpid()}")
-        temporary.write_bytes(_PROMETHEUS_YML)
-        temporary.rename(config)
-    return str(layer)
-
-
-def _open_layer(name: str) -> Path:
-    """A folder for a layer, outside the filesystem of `/`: overlay refuses lower folders that contain each other.
-
-    It holds a few hundred bytes, has no state, and is made again when it is missing.
-    """
-    root_device = Path("/").stat().st_dev
-    for root in _LAYER_ROOTS:
-        if not root.is_dir() or root.stat().st_dev == root_device:
-            continue
-        layers = root / "pillion-layers"
-        _make_folder(layers)
-        seen = layers.lstat()
-        # /dev/shm is everybody's: a folder that somebody else put there is not used.
-        if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022:
-            _make_folder(layers / name)
-            return layers / name
-    raise ImageError(
-        PullFailure.PULL,
-        f"cannot prepare the stand-in {name}: no filesystem of its own at {' or '.join(map(str, _LAYER_ROOTS))}",
+    return (
+        AddedFolder(path="/prometheus", uid=_NOBODY, gid=_NOBODY),
+        AddedFolder(path="/prometheus/data", uid=_NOBODY, gid=_NOBODY),
+        AddedLink(path=_DEBIAN_STORAGE, target="/prometheus/data"),
+        AddedFile(path="/etc/prometheus/prometheus.yml", content=_PROMETHEUS_YML),
     )
-
-
-def _make_folder(path: Path, *, owner: int = 0) -> None:
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o755)
-        path.chmod(0o755)  # whatever our umask is
-        os.chown(path, owner, owner)
 
 
 def _pause() -> tuple[HostImage, str]:
