@@ -58,8 +58,10 @@ REFUSED_CREATES: list[tuple[str, str, Any, int, str, str]] = [
         pod(containers=[{"name": "main", "image": 1}]),
         400,
         "BadRequest",
-        'Pod in version "v1" cannot be handled as a Pod: json: cannot unmarshal number into Go struct field '
-        "Container.spec.containers.image of type string",
+        (
+            'Pod in version "v1" cannot be handled as a Pod: json: cannot unmarshal number into Go struct field '
+            "Container.spec.containers.image of type string"
+        ),
     ),
     (
         "other namespace",
@@ -101,7 +103,14 @@ REFUSED_CREATES: list[tuple[str, str, Any, int, str, str]] = [
         "",
         "resourceVersion should not be set on objects to be created",
     ),
-    ("no path", "/api/v1/namespaces/default/nothings", {}, 404, "NotFound", "the server could not find the requested resource"),
+    (
+        "no path",
+        "/api/v1/namespaces/default/nothings",
+        {},
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+    ),
     (
         "a dry run of something else",
         f"{CONFIG_MAPS}?dryRun=Some",
@@ -206,7 +215,12 @@ def test_an_update_of_nothing_is_not_found_but_a_lease_is_made() -> None:
     async def check(server: Server) -> None:
         reply = await server.call("PUT", f"{CONFIG_MAPS}/a", config_map())
         assert (reply.code, reply.tree["message"]) == (404, 'configmaps "a" not found')
-        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {}}
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "l"},
+            "spec": {},
+        }
         url = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l"
         assert (await server.call("PUT", url, lease)).code == 201
         assert (await server.call("PUT", url, lease)).code == 200
@@ -373,7 +387,12 @@ def test_a_selection_is_deleted_together() -> None:
 def test_a_pod_is_bound_once_and_evicted() -> None:
     async def check(server: Server) -> None:
         await server.create(PODS, pod())
-        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "web"}, "target": {"name": "n"}}
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": "web"},
+            "target": {"name": "n"},
+        }
         assert (await server.call("POST", f"{PODS}/web/binding", binding)).code == 201
         bound = (await server.get(f"{PODS}/web")).tree
         assert bound["spec"]["nodeName"] == "n"
