@@ -15,13 +15,14 @@ from pillion.apiserver.streams.channels import V4, Channels
 from pillion.apiserver.streams.pods import pod_ref, require_node
 from pillion.apiserver.streams.query import Query
 from pillion.apiserver.streams.relay import Relay
-from pillion.apiserver.streams.websocket import HungUp, WebSocket
+from pillion.apiserver.streams.websocket import HungUp, WebSocket, require_websocket
 from pillion.units import quote
 
 
 async def serve_port_forward(request: StreamRequest) -> None:
     """Raises ApiError before the first byte."""
     require_node(request.object)
+    require_websocket(request.scope)
     websocket = WebSocket(request.scope, request.receive, request.send)
     pod = pod_ref(request.object)
     if tunneling.SUBPROTOCOL in request.scope.get("subprotocols", ()):

@@ -18,7 +18,7 @@ from pillion.apiserver.statuses import bad_request, internal_error
 from pillion.apiserver.streams import query
 from pillion.apiserver.streams.channels import V1, V4, V5, Channels
 from pillion.apiserver.streams.pods import choose_container, pod_ref, require_node
-from pillion.apiserver.streams.websocket import HungUp, WebSocket
+from pillion.apiserver.streams.websocket import HungUp, WebSocket, require_websocket
 
 ERROR, RESIZE = 3, 4
 PULSE = 5.0
@@ -91,12 +91,11 @@ def _wants(asked: query.Query) -> Wants:
 
 
 async def _serve(request: StreamRequest, wants: Wants, open_session: Open, command: tuple[str, ...]) -> None:
+    require_websocket(request.scope)
     websocket = WebSocket(request.scope, request.receive, request.send)
     await websocket.open((V5, *V4, *V1))
     channels = Channels(websocket)
     try:
-        # Tells the client that the connection stands.
-        await channels.send(STDOUT if wants.stdout else STDERR if wants.stderr else ERROR, b"")
         status = await _hold(channels, wants, open_session, command)
         await channels.send(ERROR, _encode(status, with_status=websocket.subprotocol not in V1))
     except HungUp:
@@ -113,6 +112,9 @@ async def _hold(channels: Channels, wants: Wants, open_session: Open, command: t
     except ExecFailed as failure:
         return _failure(f"error executing command in container: {failure}")
     try:
+        # Tells the client that the connection stands. Not before: client-go 1.32 reads a little earlier than it is
+        # ready to, and complains on the user's terminal.
+        await channels.send(STDOUT if wants.stdout else STDERR if wants.stderr else ERROR, b"")
         await _converse(channels, wants, session)
         code = await session.wait()
     finally:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Receive, Scope, Send
 
+from pillion.apiserver.statuses import bad_request
+
 
 class HungUp(Exception):  # noqa: N818 - says what happened
     """The client is gone."""
@@ -16,6 +18,19 @@ class HungUp(Exception):  # noqa: N818 - says what happened
 
 class UnknownSubprotocol(Exception):  # noqa: N818 - says what is wrong
     """The client speaks none of ours. It has been told."""
+
+
+def require_websocket(scope: Scope) -> None:
+    """Raises ApiError. To be asked after everything else about the request is found right: kubectl asks again without
+    a WebSocket when it was refused one, and shows its user the second answer.
+    """
+    if scope["type"] == "websocket":
+        return
+    if dict(scope["headers"]).get(b"upgrade", b"").lower().startswith(b"spdy/"):
+        raise bad_request(
+            "pillion carries streams over WebSocket only, not over SPDY: use kubectl 1.30 or newer"
+        )
+    raise bad_request("Upgrade request required")
 
 
 class WebSocket:
