@@ -1,7 +1,7 @@
 """JSON patch: RFC 6902 over RFC 6901 pointers, as evanphx/json-patch v4 reads them for the API server.
 
-Where the library is looser than the RFC, so are we: an index may be negative and then counts from the end, and `test`
-of a member that is not there passes for null. Any operation that fails fails the whole patch.
+Where the library is looser than the RFC, so are we: an index may be negative and then counts from the end, and a member
+that is not there is null: it can be tested for, copied and replaced. Any operation that fails fails the whole patch.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class _Document:
             case "copy":
                 self._copy(_parse_pointer(operation.get("from")), pointer)
             case "test":
-                if not same(self._get(pointer, missing=None), operation.get("value")):
+                if not same(self._get(pointer), operation.get("value")):
                     raise _RefusedError
             case _:
                 raise _RefusedError
@@ -109,8 +109,6 @@ class _Document:
             return
         parent = self._writable(pointer[:-1])
         if isinstance(parent, dict):
-            if pointer[-1] not in parent:
-                raise _RefusedError
             parent[pointer[-1]] = value
         else:
             parent[_index(pointer[-1], len(parent))] = value
@@ -130,15 +128,13 @@ class _Document:
         self._copies.clear()
         self._add(pointer, value)
 
-    def _get(self, pointer: list[str], **missing: Tree) -> Tree:
+    def _get(self, pointer: list[str]) -> Tree:
         value = self.root
         for position, name in enumerate(pointer):
-            if isinstance(value, dict) and name in value:
-                value = value[name]
-            elif isinstance(value, list):
+            if isinstance(value, list):
                 value = value[_index(name, len(value))]
-            elif isinstance(value, dict) and missing and position == len(pointer) - 1:
-                return missing["missing"]
+            elif isinstance(value, dict) and (name in value or position == len(pointer) - 1):
+                value = value.get(name)
             else:
                 raise _RefusedError
         return value
@@ -186,7 +182,7 @@ def _index(name: str, length: int, *, end: int | None = None) -> int:
     """A place in an array of this length; `-` is its end, where something may be added there."""
     if name == "-" and end is not None:
         return end
-    digits = name.removeprefix("-")
+    digits = name[1:] if name.startswith(("-", "+")) else name
     if not digits.isdecimal() or not digits.isascii() or len(digits) > 9:
         raise _RefusedError
     number = int(name)
