@@ -132,12 +132,16 @@ async def put(store: SqliteStore, pod: core_v1.Pod) -> None:
 
 
 @asynccontextmanager
-async def streams_lab(folder: Path, spec: dict[str, Any], *, until: str = "Running") -> AsyncIterator[StreamsLab]:
+async def streams_lab(
+    folder: Path, spec: dict[str, Any], *, until: str = "Running"
+) -> AsyncIterator[StreamsLab]:
     """The Pod is called `pod`; its image `box` is this machine. Ready when its phase is `until`."""
     clock = LoopClock()
     objects = LocalObjects(clock)
     drivers = build_drivers(
-        Config(state_dir=str(folder / "state"), images=parse_sources(["box=host"], folder=folder)), clock, objects
+        Config(state_dir=str(folder / "state"), images=parse_sources(["box=host"], folder=folder)),
+        clock,
+        objects,
     )
     node = Node(drivers, objects)
     store = SqliteStore(folder / "store.db")
@@ -186,6 +190,26 @@ async def _until_phase(objects: LocalObjects, worker: PodWorker, phase: str) -> 
         while worker.pod.status is None or worker.pod.status.phase != phase:
             objects.changed.clear()
             await objects.changed.wait()
+
+
+class EchoTunnel:
+    """Gives back what it is given, then ends."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(2)
+        self.is_closed = False
+
+    async def read(self) -> bytes:
+        return await self._waiting.get()
+
+    async def write(self, data: bytes) -> None:
+        await self._waiting.put(data)
+
+    async def close_write(self) -> None:
+        await self._waiting.put(b"")
+
+    async def close(self) -> None:
+        self.is_closed = True
 
 
 def box(name: str, script: str, **changes: Any) -> dict[str, Any]:
