@@ -49,19 +49,23 @@ async def run(handler: Handler, runtime: object = None) -> HookResult:
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "error", "cause"),
     [
-        (ExecResult(exit_code=0, output=b"ignored"), None),
+        (ExecResult(exit_code=0, output=b"ignored"), None, ""),
         (
             ExecResult(exit_code=3, output=b"no\n"),
             f"Exec lifecycle hook ([sh -c x]) {WHERE}command 'sh -c x' exited with 3: no\n, message: \"no\\n\"",
+            "command 'sh -c x' exited with 3",
         ),
-        (ExecError("gone"), f'Exec lifecycle hook ([sh -c x]) {WHERE}gone, message: ""'),
+        (ExecError("gone"), f'Exec lifecycle hook ([sh -c x]) {WHERE}gone, message: ""', "gone"),
     ],
 )
-def test_an_exec_hook_succeeds_with_exit_code_zero(answer: ExecResult | ExecError, error: str | None) -> None:
+def test_an_exec_hook_succeeds_with_exit_code_zero(
+    answer: ExecResult | ExecError, error: str | None, cause: str
+) -> None:
+    """The cause is for the story: it carries no output."""
     runtime = ScriptedExec(answer)
-    assert asyncio.run(run(ExecHandler(("sh", "-c", "x")), runtime)) == HookResult(error=error)
+    assert asyncio.run(run(ExecHandler(("sh", "-c", "x")), runtime)) == HookResult(error=error, cause=cause)
     assert runtime.timeouts == [None], "the kubelet gives an exec hook no timeout"
 
 

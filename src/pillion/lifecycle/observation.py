@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pillion.plan.admission import Rejection
 from pillion.units import Instant
 
 
@@ -125,6 +126,9 @@ class HookFinished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     id: str
     hook: Hook
     error: str | None = None
+    """None: success. Else as the kubelet words it, with what the hook has put out: status only, it may hold secrets."""
+    cause: str = ""
+    """Why it failed, for people."""
     notes: tuple[Note, ...] = ()
 
 
@@ -192,3 +196,5 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What ended since the last decision, in order."""
     deletion: Deletion | None = None
     eviction: Eviction | None = None
+    rejection: Rejection | None = None
+    """The node's answer to whether it takes the pod in; asked once, before the pod's first decision."""

@@ -171,7 +171,7 @@ def _start(turn: Turn, sync: Sync) -> bool:
         if starting.stage is not StartStage.UNDOING or turn.stops:
             return False
         turn.update_container(
-            starting.name, start_error=StartError(reason="PostStartHookError", message="PostStartHook failed")
+            starting.name, start_error=StartError(reason="PostStartHookError", message=starting.error)
         )
         _change(turn, starting=None)
         return _start(turn, turn.record.sync or sync)
@@ -282,7 +282,7 @@ def post_start_finished(turn: Turn, outcome: HookFinished) -> None:
         return
     turn.note("Warning", "FailedPostStartHook", "PostStartHook failed", outcome.name)
     grace = turn.seen.deletion.grace_seconds if turn.seen.deletion is not None else turn.plan.grace_seconds
-    _change(turn, starting=replaced(sync.starting, stage=StartStage.UNDOING))
+    _change(turn, starting=replaced(sync.starting, stage=StartStage.UNDOING, error=outcome.error))
     instance = turn.instance(outcome.id)
     if instance is not None and instance.state is RuntimeState.RUNNING:
         termination.begin(

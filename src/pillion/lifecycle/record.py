@@ -141,6 +141,8 @@ class Starting(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     stage: StartStage = StartStage.STARTING
     id: str = ""
+    error: str = ""
+    """Why it is being undone; becomes the message of waiting reason PostStartHookError."""
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,10 +187,12 @@ class VolumesRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason of the pod's own (`status.reason`): DeadlineExceeded, Evicted. The phase is Failed."""
+    """A reason of the pod's own (`status.reason`): DeadlineExceeded, Evicted, … The phase is Failed."""
 
     reason: str
     message: str
+    rejected: bool = False
+    """The node did not take the pod in: there never was anything of it, and the status has nothing more to say."""
 
 
 class PodRecord(msgspec.Struct, frozen=True, kw_only=True):

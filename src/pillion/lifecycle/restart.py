@@ -58,13 +58,6 @@ def restarts_on_failure(container: ContainerPlan, pod_policy: RestartPolicy) -> 
     return (container.restart_policy or pod_policy) is not RestartPolicy.NEVER
 
 
-def is_restartable_at_all(container: ContainerPlan, pod_policy: RestartPolicy) -> bool:
-    """Whether any exit code could restart it (IsContainerRestartable)."""
-    return (
-        bool(container.restart_rules) or (container.restart_policy or pod_policy) is not RestartPolicy.NEVER
-    )
-
-
 def wants_restart_of_all(plan: PodPlan, newest: dict[str, ContainerSeen]) -> tuple[str, ...]:
     """Names of exited containers whose exit code matches a RestartAllContainers rule (ShouldAllContainersRestart)."""
     names = []

@@ -91,8 +91,8 @@ def _tell_outcome(outcome: Outcome, seen: Observation) -> Entry | None:
             return Entry(at=started_at or at, kind=Kind.SEEN, container=name, text=f"running{count}")
         case ContainerStartFailed(at=at, name=name, reason=reason, message=message):
             return Entry(at=at, kind=Kind.SEEN, container=name, text=f"not started: {reason}: {message}")
-        case HookFinished(at=at, name=name, hook=hook, error=error):
-            text = f"{hook.value} hook " + ("returned" if error is None else f"failed: {error}")
+        case HookFinished(at=at, name=name, hook=hook, error=error, cause=cause):
+            text = f"{hook.value} hook " + ("returned" if error is None else f"failed: {cause}")
             return Entry(at=at, kind=Kind.SEEN, container=name, text=text)
         case SandboxFailed(at=at, message=message):
             return Entry(at=at, kind=Kind.SEEN, container=None, text=f"no sandbox: {message}")

@@ -39,7 +39,9 @@ _NOT_TLS = "server gave HTTP response to HTTPS client"
 class HookResult(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     """None: success. The text becomes the message of waiting reason PostStartHookError. The Events `PostStartHook
-    failed` and `PreStopHook failed` do not carry it: it may hold secrets."""
+    failed` and `PreStopHook failed` do not carry it: the hook's output is in it, and may hold secrets."""
+    cause: str = ""
+    """What went wrong, without any output: for the story."""
     notes: tuple[Note, ...] = ()
 
 
@@ -64,25 +66,28 @@ class HookRunner:
                 return HookResult()
             case TcpSocketHandler() | GrpcHandler():
                 # The API accepts tcpSocket for compatibility; the kubelet has no code for it.
-                return HookResult(error=f"Cannot run handler: invalid handler: {_name(handler)}")
+                text = f"Cannot run handler: invalid handler: {_name(handler)}"
+                return HookResult(error=text, cause=text)
             case _:
                 assert_never(handler)
 
     async def _run_exec(self, target: ProbeTarget, handler: ExecHandler) -> HookResult:
+        words = " ".join(handler.command)
         output = ""
         try:
             result = await self._runtime.exec(
                 target.container_id, handler.command, timeout=None, max_output=OUTPUT_LIMIT
             )
         except ExecError as error:
-            cause = str(error)
+            cause = error_text = str(error)
         else:
             if result.exit_code == 0:
                 return HookResult()
             output = result.output.decode(errors="replace")
-            cause = f"command '{' '.join(handler.command)}' exited with {result.exit_code}: {output}"
-        words = " ".join(handler.command)
-        return _failed("Exec", f"[{words}]", target, f"{cause}, message: {quote(output)}")
+            cause = f"command '{words}' exited with {result.exit_code}"
+            error_text = f"{cause}: {output}"
+        failed = _failed("Exec", f"[{words}]", target, f"{error_text}, message: {quote(output)}")
+        return msgspec.structs.replace(failed, cause=cause)
 
 
 async def _run_http(target: ProbeTarget, handler: HttpGetHandler) -> HookResult:
@@ -127,7 +132,7 @@ def _fallback_note(request: Request) -> Note:
 
 def _failed(kind: str, what: str, target: ProbeTarget, cause: str) -> HookResult:
     where = f"for Container {quote(target.container)} in Pod {quote(target.pod)}"
-    return HookResult(error=f"{kind} lifecycle hook ({what}) {where} failed - error: {cause}")
+    return HookResult(error=f"{kind} lifecycle hook ({what}) {where} failed - error: {cause}", cause=cause)
 
 
 def _name(handler: TcpSocketHandler | GrpcHandler) -> str:

@@ -185,6 +185,7 @@ class Performer:
             id=action.id,
             hook=action.hook,
             error=result.error,
+            cause=result.cause,
             notes=result.notes,
         )
 

@@ -81,11 +81,14 @@ def test_a_container_that_will_not_be_restarted_never_waits() -> None:
 
 
 def test_a_container_whose_post_start_hook_failed_waits_with_that_reason_in_backoff() -> None:
-    hooked = Script(hooks={"postStart": (0, "exit 1")}, term_code=1)
+    """With the handler's words as its message (kuberuntime_container.go: startContainer)."""
+    hooked = Script(hooks={"postStart": (0, "no such table")}, term_code=1)
     sim = Simulation(pod(main(post_start=HOOK)), {"main": [hooked, Script(hooks={"postStart": (60, None)})]})
     sim.run(until=5)
     seen = view(sim, "main")
     assert (text(seen.state), text(seen.last)) == ("Waiting PostStartHookError", "Terminated 1 Error")
+    assert isinstance(seen.state, Waiting)
+    assert seen.state.message == "no such table"
 
 
 def test_an_init_container_that_exited_0_stays_completed_and_so_does_a_sidecar_in_backoff() -> None:
