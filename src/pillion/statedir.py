@@ -1,6 +1,11 @@
 """Where everything lives under the state directory. Paths only: nothing here looks at the disk.
 
 DIR/lock                                    held by the one pillion that owns the directory
+DIR/serve.json                              the server that runs: process and port (`pillion serve`)
+DIR/serve.log                               what it had to say; serve.log.1 is the file before
+DIR/kubeconfig                              for kubectl: server, CA, token
+DIR/pki/                                    CA, certificates, keys, the administrator's token
+DIR/objects.db                              every object, and the history of changes
 DIR/network.json                            bridge, subnet and the leased addresses
 DIR/images/                                 blobs, unpacked layers, references
 DIR/pods/UID/                               pod.json, record.json, etc-hosts, resolv.conf, hostname
@@ -26,6 +31,26 @@ class StateDir(NamedTuple):
     @property
     def lock(self) -> PurePosixPath:
         return self.root / "lock"
+
+    @property
+    def server(self) -> PurePosixPath:
+        return self.root / "serve.json"
+
+    @property
+    def server_log(self) -> PurePosixPath:
+        return self.root / "serve.log"
+
+    @property
+    def kubeconfig(self) -> PurePosixPath:
+        return self.root / "kubeconfig"
+
+    @property
+    def pki(self) -> PurePosixPath:
+        return self.root / "pki"
+
+    @property
+    def objects(self) -> PurePosixPath:
+        return self.root / "objects.db"
 
     @property
     def network(self) -> PurePosixPath:

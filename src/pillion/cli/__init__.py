@@ -13,6 +13,14 @@ from pillion.errors import Bug, PillionError
 
 _COMMANDS = {
     "run": ("pillion.cli.run", "run", "Run the Pods of manifests on this machine, until they are done."),
+    "serve": ("pillion.cli.serve", "serve", "Run a small Kubernetes on this machine, for kubectl."),
+    "stop": ("pillion.cli.stop", "stop", "End the server and its Pods."),
+    "kubeconfig": (
+        "pillion.cli.kubeconfig",
+        "kubeconfig",
+        "Print the kubeconfig of the server, or merge it into yours.",
+    ),
+    "kubectl": ("pillion.cli.kubectl", "kubectl", "Run kubectl against the server."),
     "image": ("pillion.cli.image", "image", "Load, list and remove images."),
     "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
 }

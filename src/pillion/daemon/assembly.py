@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from pillion.clock import Clock
 from pillion.containers import OciRuntime, check_host
+from pillion.containers.devices import loaded_apparmor_profiles
 from pillion.containers.images import ImageSources, ImageStore
 from pillion.network import BridgeNetwork
 from pillion.node import Drivers
+from pillion.objects.models import core_v1
 from pillion.plan.facts import Allocatable, NodeFacts
-from pillion.plan.references import Configs
+from pillion.plan.references import Configs, TokenSource
 from pillion.statedir import StateDir
 from pillion.volumes import Volumes
 
@@ -28,19 +31,31 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     images: ImageSources = ImageSources()
 
 
-def build_drivers(config: Config, clock: Clock, configs: Configs) -> Drivers:
+def open_state_dir(config: Config) -> StateDir:
+    return StateDir(PurePosixPath(os.path.abspath(config.state_dir)))  # noqa: PTH100 - may not exist yet
+
+
+def build_drivers(
+    config: Config,
+    clock: Clock,
+    configs: Configs,
+    *,
+    services: Callable[[], Iterable[core_v1.Service]] = tuple,
+    tokens: TokenSource | None = None,
+) -> Drivers:
     """The real drivers of this machine. Raises HostError with everything that is missing, at once."""
     host = check_host()
-    state = StateDir(PurePosixPath(os.path.abspath(config.state_dir)))  # noqa: PTH100 - may not exist yet
+    state = open_state_dir(config)
     network = BridgeNetwork(state)
     return Drivers(
         state=state,
         clock=clock,
         runtime=OciRuntime(state, clock, host),
         network=network,
-        volumes=Volumes(state, clock),
+        volumes=Volumes(state, clock, tokens),
         images=ImageStore(state, config.images),
         configs=configs,
+        services=services,
         node=node_facts(network.node_ip()),
         host_warnings=host.warnings,
     )
@@ -61,6 +76,7 @@ def node_facts(node_ip: str) -> NodeFacts:
             memory_bytes=memory,
             ephemeral_storage_bytes=disk.f_frsize * disk.f_blocks,
         ),
+        enforces_apparmor=loaded_apparmor_profiles() is not None,
         resolv_conf=_text("/etc/resolv.conf"),
         hosts=_text("/etc/hosts"),
     )

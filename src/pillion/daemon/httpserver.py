@@ -1,0 +1,84 @@
+"""uvicorn in a loop that is not its own: TLS on 127.0.0.1, no signal handlers, no words on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from pillion.apiserver.streams.handshake import StreamsProtocol
+from pillion.errors import HostError
+
+HOST = "127.0.0.1"
+"""Who can call the API can run anything as root here: nobody else's machine may."""
+GRACE_SECONDS = 2
+"""For requests under way when the server ends; watches are longer than any grace."""
+_BACKLOG = 2048
+
+
+def listen(port: int) -> socket.socket:
+    """Port 0: any. Raises HostError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # A port that only closed connections still use is free; without this a restart would have to wait for them.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise HostError(
+            f"cannot listen on {HOST}:{port}: {error.strerror}; choose another port with --port, 0 for any"
+        ) from None
+    return listener
+
+
+class HttpServer(uvicorn.Server):
+    def __init__(self, app: Starlette, listener: socket.socket, certificate: Path, key: Path) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                http="h11",
+                ws=StreamsProtocol,
+                ws_ping_interval=None,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_certfile=str(certificate),
+                ssl_keyfile=str(key),
+            )
+        )
+        self._listener = listener
+        self._certificate, self._key = certificate, key
+        self._is_started = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The daemon's."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._is_started.set()
+
+    async def run_until_told(self) -> None:
+        """Until `stop`."""
+        await self.serve(sockets=[self._listener])
+
+    async def wait_started(self) -> None:
+        await self._is_started.wait()
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    def reload_certificate(self) -> None:
+        """For connections from now on. Raises OSError."""
+        assert self.config.ssl is not None, "the configuration is loaded when the server starts"
+        self.config.ssl.load_cert_chain(self._certificate, self._key)
