@@ -61,6 +61,7 @@ class ResourceApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = requests.parse_target(self._registry, scope["path"])
         if target is None:
+            self._check_path_allowed(scope)
             await self._otherwise(scope, receive, send)
             return
         query = requests.parse_query(scope["query_string"])
@@ -180,6 +181,16 @@ class ResourceApi:
             raise statuses.no_such_path()
         if verb not in verbs or (verb in ("update", "patch") and not target.name):
             raise statuses.method_not_allowed(resource, verb or "this")
+
+    def _check_path_allowed(self, scope: Scope) -> None:
+        """Raises ApiError: forbidden."""
+        path = scope["path"]
+        user: User | None = scope.get("state", {}).get("user")
+        if user is None:
+            return  # health: open to anybody
+        verb = scope.get("method", "GET").lower()
+        if self._authorize(user, Attributes(verb=verb, path=path)) is not None:
+            raise ApiError(403, "Forbidden", f'forbidden: User "{user.name}" cannot {verb} path "{path}"', {})
 
     def _check_allowed(self, user: User, verb: str, target: Target) -> None:
         """Raises ApiError: forbidden."""

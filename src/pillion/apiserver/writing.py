@@ -35,8 +35,8 @@ class WriteVerbs:
         """Raises ApiError."""
         check_write_options(request)
         resource, namespace = request.target.resource, request.target.namespace
+        _refuse_unrun(resource, "")
         body = decode_body(request.content_type, request.body)
-        _refuse_unrun(resource, _name_in(body.tree))
         if resource.namespaced and not namespace:
             namespace = _namespace_in(body.tree)
             if not namespace:
@@ -189,12 +189,6 @@ def _plural_kind(resource: Resource) -> str:
     if kind.endswith("y"):
         return f"{kind[:-1]}ies"
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
-
-
-def _name_in(tree: Tree) -> str:
-    metadata = tree.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def _namespace_in(tree: Tree) -> str:

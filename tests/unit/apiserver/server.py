@@ -12,7 +12,7 @@ import msgspec
 
 from pillion.apiserver.app import build_app
 from pillion.apiserver.catalogue import build_registry
-from pillion.apiserver.seams import AdmissionRequest, Attributes, User
+from pillion.apiserver.seams import AdmissionRequest, Attributes, Authenticate, User
 from pillion.apiserver.writes import Writes
 from pillion.testing.memorystore import MemoryStore
 from pillion.units import Instant
@@ -80,7 +80,7 @@ class Reply:
 
 
 class Server:
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, authenticate: Authenticate = _authenticate) -> None:
         self.store = store
         self.clock = FixedClock()
         self.admission = Admits()
@@ -93,7 +93,7 @@ class Server:
             self.node,  # type: ignore[arg-type]
             self.clock,
             self.writes,
-            authenticate=_authenticate,
+            authenticate=authenticate,
             authorize=_authorize,
         )
 
