@@ -131,6 +131,15 @@ def test_a_container_that_must_not_run_as_root_does_not(lacking: Watched) -> Non
     assert "container has runAsNonRoot and image will run as root" in failed
 
 
+def test_a_pod_that_a_kubelet_would_reject_fails_with_its_reason(tmp_path: Path) -> None:
+    unsafe = {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}
+    pod = write(tmp_path, a_pod("p", shell("main", "echo never"), securityContext=unsafe))
+    ended = call(*run_argv(tmp_path, str(pod))[len(PILLION) :])
+    assert ended.returncode == 1
+    why = 'forbidden sysctl: "kernel.msgmax" not allowlisted'
+    assert ended.stdout.splitlines()[-1] == f"pod/p Failed: SysctlForbidden: Pod was rejected: {why}"
+
+
 def test_pulling_a_missing_image_is_tried_again_with_a_growing_delay(tmp_path: Path) -> None:
     with started(tmp_path, a_pod("p", {"name": "main", "image": "absent:v1"})) as run:
         run.until(lambda: "ImagePullBackOff" in run.rows("p"), within=40)

@@ -67,6 +67,7 @@ _APPARMOR_PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 DEFAULT_APPARMOR_PROFILE = "cri-containerd.apparmor.d"
 """containerd's own (internal/cri/server/service_linux.go). pillion writes no profiles, but uses that one if it is
 loaded."""
+_NO_APPARMOR = "failed to get container spec opts: failed to generate apparmor spec opts"
 
 
 def loaded_apparmor_profiles() -> frozenset[str] | None:
@@ -83,18 +84,18 @@ def loaded_apparmor_profiles() -> frozenset[str] | None:
 def apparmor_profile(security: Security, loaded: frozenset[str] | None) -> str | None:
     """The profile to run under, None for none. Raises HostError.
 
-    What the kubelet refuses to admit is told in its words (pkg/security/apparmor/validate.go); which profile is meant
-    says containerd (internal/cri/sputil/apparmor_linux.go: GenerateApparmorSpecOpts).
+    Which profile is meant, and what is said of one that is not there, is containerd's
+    (internal/cri/sputil/apparmor_linux.go: GenerateApparmorSpecOpts).
     """
     asked = security.apparmor
     if asked == "unconfined" or (asked is None and loaded is None):
         return None
     if loaded is None:
-        raise HostError("Cannot enforce AppArmor: AppArmor is not enabled on the host")
+        raise HostError(f"{_NO_APPARMOR}: AppArmor is not enabled on the host")
     if asked is not None and asked.startswith("localhost/"):
         name = asked.removeprefix("localhost/")
         if name not in loaded:
-            raise HostError(f'Cannot enforce AppArmor: profile "{name}" is not loaded')
+            raise HostError(f"{_NO_APPARMOR}: apparmor profile not found {name}")
         return name
     if security.privileged:
         return None
@@ -103,6 +104,6 @@ def apparmor_profile(security: Security, loaded: frozenset[str] | None) -> str |
     if asked is None:
         return None
     raise HostError(
-        f'Cannot enforce AppArmor: profile "{DEFAULT_APPARMOR_PROFILE}" is not loaded: pillion brings no default '
-        "profile; load containerd's, or ask for Localhost or Unconfined"
+        f"{_NO_APPARMOR}: apparmor profile not found {DEFAULT_APPARMOR_PROFILE}: pillion brings no default profile; "
+        "load containerd's, or ask for Localhost or Unconfined"
     )

@@ -34,6 +34,7 @@ from pillion.lifecycle.record import (
     replaced,
 )
 from pillion.lifecycle.turn import Turn
+from pillion.plan.admission import Rejection
 from pillion.plan.podplan import PodPlan, Role
 from pillion.units import Instant
 
@@ -63,6 +64,8 @@ def decide(plan: PodPlan, record: PodRecord, seen: Observation, now: Instant) ->
     turn = Turn(plan, record, seen, now)
     if record.started_at is None:
         turn.update(started_at=now)
+        if seen.rejection is not None:
+            _reject(turn, seen.rejection)
     for outcome in seen.outcomes:
         _absorb(turn, outcome)
     termination.advance(turn)
@@ -75,6 +78,13 @@ def decide(plan: PodPlan, record: PodRecord, seen: Observation, now: Instant) ->
     return Decision(
         record=turn.finish(), actions=tuple(turn.actions), events=tuple(turn.events), wake_at=turn.wake_at
     )
+
+
+def _reject(turn: Turn, rejection: Rejection) -> None:
+    """kubelet.go: rejectPod. The pod goes straight to its end; volumes and a sandbox are not even asked for."""
+    turn.note("Warning", rejection.reason, rejection.message)
+    ending = Ending(reason=rejection.reason, message=f"Pod was rejected: {rejection.message}", rejected=True)
+    turn.update(stage=Stage.TERMINATING, ending=ending)
 
 
 def _absorb(turn: Turn, outcome: Outcome) -> None:

@@ -28,6 +28,7 @@ from pillion.node.performing import Performer
 from pillion.node.seams import StatusWriter
 from pillion.node.starting import PodAtHand
 from pillion.objects.models import core_v1
+from pillion.plan.admission import rejection
 from pillion.plan.build import build_plan
 from pillion.plan.facts import PodFacts
 from pillion.plan.pods import metadata_of
@@ -178,6 +179,7 @@ class PodWorker:
             outcomes=outcomes,
             deletion=self._deletion,
             eviction=self._eviction,
+            rejection=rejection(self.pod, self._drivers.node) if self.record.started_at is None else None,
         )
 
     def _publish(self, now: Instant) -> None:

@@ -26,6 +26,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Name servers of the cluster; empty when there are none."""
     resolv_conf: str = ""
     """The text of the host's resolv.conf."""
+    enforces_apparmor: bool = False
     hosts: str = ""
     """The text of the host's /etc/hosts, for pods in the host's network."""
 

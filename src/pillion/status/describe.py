@@ -28,15 +28,25 @@ def describe(
     """The whole status, as the API shows it (kubelet_pods.go: generateAPIPodStatus; status_manager.go).
 
     `pod.status` is what was published before: times of conditions that did not change, and conditions of others, come
-    from it. A terminal phase is shown only once no container runs any more (mergePodStatus).
+    from it. A terminal phase is shown only once no container runs any more (mergePodStatus). Of a pod that the node did
+    not take in, there is nothing to show but that (kubelet.go: rejectPod).
     """
     before = pod.status or core_v1.PodStatus()
+    generation = pod.metadata.generation if pod.metadata is not None else None
+    if record.ending is not None and record.ending.rejected:
+        return core_v1.PodStatus(
+            phase=record.phase,
+            reason=record.ending.reason,
+            message=record.ending.message,
+            observedGeneration=generation,
+            startTime=to_time(record.started_at),
+            qosClass=before.qosClass,
+        )
     views = view_all(Turn(plan, record, seen, now))
     if record.stage in (Stage.TERMINATED, Stage.FINISHED):
         views = settle(plan, views)
     phase = record.phase
     claims = _claims(plan, record, seen, views, phase, before.conditions or [])
-    generation = pod.metadata.generation if pod.metadata is not None else None
     limit = MESSAGES_LIMIT // len(plan.containers)
     spec = pod.spec
     assert spec is not None

@@ -53,6 +53,7 @@ from pillion.lifecycle import (
     decide,
 )
 from pillion.lifecycle.record import replaced
+from pillion.plan.admission import Rejection
 from pillion.plan.podplan import PodPlan
 from pillion.units import Instant
 
@@ -107,6 +108,7 @@ class Simulation:
         self.sandboxes: list[SandboxSeen] = []
         self.deletion: Deletion | None = None
         self.eviction: Eviction | None = None
+        self.rejection: Rejection | None = None
         self.phases: list[tuple[float, str]] = []
         self._scripts = scripts or {}
         self._probes = probes or {}
@@ -190,6 +192,7 @@ class Simulation:
             containers=tuple(self.containers),
             deletion=self.deletion,
             eviction=self.eviction,
+            rejection=self.rejection,
         )
 
     # The world

@@ -37,16 +37,17 @@ def test_the_apparmor_profile_is_containerds_choice(asked, loaded, privileged, c
     [
         ("runtime/default", None, "AppArmor is not enabled on the host"),
         ("localhost/mine", None, "AppArmor is not enabled on the host"),
-        ("localhost/other", OURS, 'profile "other" is not loaded'),
+        ("localhost/other", OURS, "apparmor profile not found other"),
         (
             "runtime/default",
             OURS,
-            'profile "cri-containerd.apparmor.d" is not loaded: pillion brings no default',
+            "apparmor profile not found cri-containerd.apparmor.d: pillion brings no default",
         ),
     ],
 )
 def test_an_apparmor_profile_that_cannot_be_had_is_refused(asked, loaded, complaint) -> None:
-    with pytest.raises(HostError, match=f"^Cannot enforce AppArmor: {complaint}"):
+    said = "failed to get container spec opts: failed to generate apparmor spec opts"
+    with pytest.raises(HostError, match=f"^{said}: {complaint}"):
         apparmor_profile(Security(apparmor=asked), loaded)
 
 

@@ -68,6 +68,22 @@ def test_a_pod_lives_and_is_ended_and_nothing_of_it_is_left(tmp_path: Path) -> N
     live(tmp_path, life)
 
 
+def test_a_pod_that_the_node_rejects_fails_and_the_drivers_hear_of_its_end_only(tmp_path: Path) -> None:
+    async def life(lab: Lab) -> None:
+        worker = lab.run_pod(containers=[MAIN], os={"name": "windows"})
+        await lab.until(is_finished(worker))
+        status = worker.pod.status
+        assert status is not None
+        assert (status.phase, status.reason) == ("Failed", "PodOSNotSupported")
+        assert status.qosClass == "BestEffort"
+        assert lab.runtime.calls == [("remove_pod", worker.uid)]
+        assert lab.events_of("PodOSNotSupported") == [
+            "Failed to admit pod as the OS field doesn't match node OS"
+        ]
+
+    live(tmp_path, life)
+
+
 def test_each_container_is_created_once_and_started_in_order(tmp_path: Path) -> None:
     async def life(lab: Lab) -> None:
         worker = lab.run_pod(initContainers=[SIDE], containers=[MAIN])

@@ -17,8 +17,11 @@ from tests.unit.lifecycle.builders import (
     probe,
     sidecar,
 )
+from tests.unit.status.builders import EPOCH, row, shown, status_of
 
 from pillion.lifecycle import ProbeOutcome
+from pillion.objects.models import core_v1
+from pillion.plan.admission import Rejection
 from pillion.plan.podplan import PodPlan, RestartRule
 from pillion.testing.simulation import ProbeScript, Script, Simulation
 
@@ -148,3 +151,29 @@ def test_probe_answers_never_move_a_finished_phase() -> None:
     sim = Simulation(pod(main(readiness=probe()), policy=NEVER), {"main": EXIT_0}, {"main": script})
     sim.run(until=60)
     assert sim.phases == [(0.0, "Pending"), (0.0, "Running"), (5.0, "Succeeded")]
+
+
+def test_a_rejected_pod_is_failed_with_the_reason_and_nothing_of_it_is_made() -> None:
+    sim = Simulation(pod(init(), sidecar(), main()))
+    sim.rejection = Rejection(reason="SysctlForbidden", message="forbidden sysctl: x")
+    sim.run(until=50)
+    assert sim.log == [(0, "tear down")]
+    assert [(e.type, e.reason, e.message) for _, e in sim.events] == [
+        ("Warning", "SysctlForbidden", "forbidden sysctl: x")
+    ]
+    assert status_of(shown(sim)) == core_v1.PodStatus(
+        phase="Failed",
+        reason="SysctlForbidden",
+        message="Pod was rejected: forbidden sysctl: x",
+        startTime=EPOCH,
+        observedGeneration=3,
+    )
+    assert (row(sim).ready, row(sim).status) == ("0/2", "SysctlForbidden")
+
+
+def test_a_pod_that_runs_is_not_asked_again_whether_it_may() -> None:
+    sim = Simulation(pod(main()))
+    sim.run(until=5)
+    sim.rejection = Rejection(reason="SysctlForbidden", message="forbidden sysctl: x")
+    sim.run(until=50)
+    assert sim.record.phase == "Running"
