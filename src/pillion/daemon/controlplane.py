@@ -19,6 +19,9 @@ from pillion.apiserver.app import build_app
 from pillion.apiserver.authentication import TokenAuthenticator
 from pillion.apiserver.authorization import authorize
 from pillion.apiserver.catalogue import build_registry
+from pillion.apiserver.openapi import OpenApi
+from pillion.apiserver.openapiroutes import openapi_routes
+from pillion.apiserver.serverinfo import GIT_VERSION
 from pillion.apiserver.streams import serve_streams
 from pillion.apiserver.writes import Writes
 from pillion.clock import Clock
@@ -83,6 +86,7 @@ class ControlPlane:
             authorize=authorize,
             streams=serve_streams,
             issue_token=tokens.answer,
+            routes=openapi_routes(OpenApi(registry, version=GIT_VERSION)),
         )
 
     async def open(self) -> dict[str, SavedPod]:
