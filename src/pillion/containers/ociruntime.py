@@ -27,6 +27,7 @@ from pillion.containers.removal import destroy_container, end_creation, patience
 from pillion.containers.rotation import KEPT_INSTANCES, LogRotation, remove_older
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
 from pillion.containers.sandboxes import Sandboxes
+from pillion.containers.usage import Usage, read_usage, tree_bytes
 from pillion.errors import HostError
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
@@ -342,6 +343,20 @@ class OciRuntime:
         if instance is None or instance.state is not RuntimeState.RUNNING:
             raise ExecError(f"container {container_id} is not running")
         return instance
+
+    def usage(self, container_id: str) -> Usage | None:
+        instance = self._instances.get(container_id)
+        return None if instance is None else read_usage(self._host.cgroups, instance.record.cgroup)
+
+    def pod_usage(self, pod_uid: str) -> Usage | None:
+        instance = next(iter(self._by_pod.get(pod_uid, ())), None)
+        if instance is None:
+            return None
+        return read_usage(self._host.cgroups, instance.record.cgroup.rpartition("/")[0])
+
+    async def writable_bytes(self, container_id: str) -> int:
+        instance = self._instances.get(container_id)
+        return 0 if instance is None else await asyncio.to_thread(tree_bytes, instance.folder / "upper")
 
     async def reopen_log(self, container_id: str) -> None:
         instance = self._instances.get(container_id)

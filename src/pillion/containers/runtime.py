@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from pillion.containers.usage import Usage
 from pillion.lifecycle.observation import ContainerSeen, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
 from pillion.streams import Session
@@ -126,6 +127,15 @@ class Runtime(Protocol):
 
     async def attach(self, container_id: str, *, stdin: bool) -> Session:
         """To the stdio of the container's own process. `stdin` only if the container has one. Raises ExecError."""
+
+    def usage(self, container_id: str) -> Usage | None:
+        """What the container has used so far; None when nothing of it is left."""
+
+    def pod_usage(self, pod_uid: str) -> Usage | None:
+        """The same of the pod as a whole."""
+
+    async def writable_bytes(self, container_id: str) -> int:
+        """What the container has written into its root filesystem, on disk."""
 
     async def reopen_log(self, container_id: str) -> None:
         """The log file was moved away: write to a new one under the old name."""

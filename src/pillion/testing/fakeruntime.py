@@ -12,6 +12,7 @@ import msgspec
 
 from pillion.clock import Clock
 from pillion.containers.runtime import CreateError, ExecError, ExecResult, SandboxHandle, StartError
+from pillion.containers.usage import Usage
 from pillion.errors import Bug
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSeen
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
@@ -72,6 +73,8 @@ class FakeRuntime:
         """By command; a function gets the container's name. A command without a script succeeds."""
         self.calls: list[tuple[str, str]] = []
         """(verb, container name or pod UID), in order: create, start, stop, kill, remove, exec, create_sandbox, …"""
+        self.usages: dict[str, Usage] = {}
+        """By container ID or pod UID."""
         self._containers: dict[str, _Container] = {}  # oldest first
         self._sandboxes: dict[str, list[SandboxSeen]] = {}
         self._subscribers: list[Callable[[str], None]] = []
@@ -151,6 +154,7 @@ class FakeRuntime:
             hash=spec.hash,
             image=spec.image,
             image_id=spec.image_id,
+            identity=spec.identity,
             sandbox_attempt=spec.sandbox_attempt,
             created_at=self._clock.now(),
         )
@@ -276,6 +280,15 @@ class FakeRuntime:
             raise ExecError(f"container {container_id} is not running")
         self.calls.append(("attach", container.spec.name))
         return FakeSession(exit_code=None, echo=stdin, ended=container.ended)
+
+    def usage(self, container_id: str) -> Usage | None:
+        return self.usages.get(container_id) if container_id in self._containers else None
+
+    def pod_usage(self, pod_uid: str) -> Usage | None:
+        return self.usages.get(pod_uid) if pod_uid in self._sandboxes else None
+
+    async def writable_bytes(self, container_id: str) -> int:  # noqa: ARG002 - nobody writes anything
+        return 0
 
     async def reopen_log(self, container_id: str) -> None:
         self.calls.append(("reopen_log", container_id))

@@ -17,6 +17,7 @@ from pillion.node.serving.endings import Endings
 from pillion.node.serving.forwarding import open_tunnel
 from pillion.node.serving.logchoice import choose_instance
 from pillion.node.serving.logtext import LogText
+from pillion.node.serving.statistics import Statistics
 from pillion.node.worker import PodWorker
 from pillion.plan.pods import container_named, identity_of
 from pillion.status.containers import RUNTIME_NAME
@@ -32,6 +33,7 @@ class PodServer:
         self._workers = workers
         self._folders = Folders()
         self._endings = Endings(drivers.runtime)
+        self._statistics = Statistics(drivers, workers)
 
     # Logs
 
@@ -123,7 +125,8 @@ class PodServer:
         return await open_tunnel(None if sandbox.host_network else netns, port)
 
     async def stats(self) -> dict[str, Any]:
-        return {"node": {"nodeName": self._drivers.node.name}, "pods": []}
+        """The summary API's document."""
+        return await self._statistics.summary()
 
     def _worker(self, pod_uid: str) -> PodWorker:
         """Raises NodeRefusal."""
