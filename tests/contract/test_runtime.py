@@ -13,7 +13,7 @@ from tests.runtime_lab import UID, Waiter, container_spec, open_oci_runtime, san
 from pillion.clock import LoopClock
 from pillion.containers import CreateError, ExecError, Runtime, StartError
 from pillion.lifecycle.observation import RuntimeState
-from pillion.plan.containerspec import ContainerSpec
+from pillion.plan.containerspec import ContainerSpec, Identity
 from pillion.testing.fakeruntime import ExecScript, FakeRuntime, Script
 
 _SCRIPTS = {
@@ -78,7 +78,8 @@ def examine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Non
 
 def test_a_created_container_is_not_shown_before_its_start(examine) -> None:
     async def exam(runtime, waiter, spec) -> None:
-        container_id = await runtime.create(spec("runs"))
+        identity = Identity(uid=7, gid=8, groups=(9,))
+        container_id = await runtime.create(spec("runs", identity=identity))
         assert len(container_id) == 64
         assert runtime.containers(UID) == ()
         await runtime.start(container_id)
@@ -86,6 +87,7 @@ def test_a_created_container_is_not_shown_before_its_start(examine) -> None:
         assert (seen.id, seen.name, seen.state) == (container_id, "runs", RuntimeState.RUNNING)
         assert seen.started_at >= seen.created_at
         assert seen.exit_code is None
+        assert seen.identity == identity
 
     examine(exam)
 

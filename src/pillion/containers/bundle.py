@@ -84,9 +84,7 @@ def build_runtime_spec(spec: ContainerSpec, around: Surroundings) -> dict[str, A
         "user": {
             "uid": spec.identity.uid,
             "gid": spec.identity.gid,
-            # With the first group among them, as in containerd since CVE-2023-25173: what is denied to a group must not
-            # be had by a mere setgid(2).
-            "additionalGids": list(dict.fromkeys((spec.identity.gid, *spec.identity.groups))),
+            "additionalGids": list(spec.identity.process_groups),
         },
         "args": list(spec.argv),
         "env": _environment(spec),

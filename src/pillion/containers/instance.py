@@ -15,7 +15,7 @@ import msgspec
 
 from pillion.containers.durable import load, save
 from pillion.lifecycle.observation import ContainerSeen, RuntimeState
-from pillion.plan.containerspec import ContainerSpec
+from pillion.plan.containerspec import ContainerSpec, Identity
 from pillion.units import Instant
 
 
@@ -28,6 +28,7 @@ class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     image: str
     image_id: str
+    identity: Identity
     boot_id: str
     created_at: Instant
     cgroup: str
@@ -51,6 +52,7 @@ def record_of(
         hash=spec.hash,
         image=spec.image,
         image_id=spec.image_id,
+        identity=spec.identity,
         boot_id=boot_id,
         created_at=created_at,
         cgroup=cgroup,
@@ -126,6 +128,7 @@ class Instance:
             hash=record.hash,
             image=record.image,
             image_id=record.image_id,
+            identity=record.identity,
             sandbox_attempt=record.sandbox_attempt,
             created_at=record.created_at,
             started_at=progress.started_at,

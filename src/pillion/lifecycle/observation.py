@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from pillion.plan.admission import Rejection
+from pillion.plan.containerspec import Identity
 from pillion.units import Instant
 
 
@@ -33,6 +34,8 @@ class ContainerSeen(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     image: str = ""
     image_id: str = ""
+    identity: Identity | None = None
+    """Who its first process began as."""
     sandbox_attempt: int = 0
     created_at: Instant = Instant(0)
     started_at: Instant | None = None

@@ -18,6 +18,7 @@ from pillion.lifecycle.record import (
     Waiting,
 )
 from pillion.lifecycle.turn import Turn
+from pillion.plan.containerspec import Identity
 from pillion.plan.podplan import ContainerPlan, RestartPolicy, Role
 
 CREATING = "ContainerCreating"
@@ -46,6 +47,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     image: str = ""
     image_id: str = ""
+    identity: Identity | None = None
 
 
 def terminated(instance: ContainerSeen) -> Terminated:
@@ -119,6 +121,7 @@ def _view(
         id=newest.id if newest is not None else "",
         image=newest.image if newest is not None else "",
         image_id=newest.image_id if newest is not None else "",
+        identity=newest.identity if newest is not None else None,
     )
 
 

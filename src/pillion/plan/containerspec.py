@@ -67,6 +67,15 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[int, ...] = ()
     """Supplemental groups, fsGroup among them, sorted, without gid."""
 
+    @property
+    def process_groups(self) -> tuple[int, ...]:
+        """The supplemental groups that its process has, and its status shows.
+
+        With the first group among them, as in containerd since CVE-2023-25173: what is denied to a group must not be
+        had by a mere setgid(2).
+        """
+        return tuple(dict.fromkeys((self.gid, *self.groups)))
+
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """cgroup limits; None means no limit is written."""

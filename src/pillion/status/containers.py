@@ -7,6 +7,7 @@ import datetime
 from pillion.lifecycle import ContainerView, Running, Terminated, Waiting
 from pillion.lifecycle.record import ContainerState
 from pillion.objects.models import core_v1
+from pillion.plan.containerspec import Identity
 from pillion.plan.podplan import Role
 from pillion.units import Instant
 
@@ -49,6 +50,15 @@ def container_status(
             for mount in spec.volumeMounts or []
         ]
         or None,
+        user=_user(view.identity) if view.identity is not None else None,
+    )
+
+
+def _user(identity: Identity) -> core_v1.ContainerUser:
+    return core_v1.ContainerUser(
+        linux=core_v1.LinuxContainerUser(
+            uid=identity.uid, gid=identity.gid, supplementalGroups=list(identity.process_groups)
+        )
     )
 
 

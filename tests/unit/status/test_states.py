@@ -7,9 +7,11 @@ from tests.unit.lifecycle.builders import HOOK, NEVER, ON_FAILURE, container, in
 from tests.unit.status.builders import container_status, shown, status_of
 
 from pillion.lifecycle import Running, Terminated, Waiting
+from pillion.lifecycle.record import replaced
 from pillion.lifecycle.states import ContainerView, view_all
 from pillion.lifecycle.turn import Turn
 from pillion.objects.models import core_v1
+from pillion.plan.containerspec import Identity
 from pillion.plan.podplan import RestartRule, Role
 from pillion.testing.simulation import Script, Simulation
 from pillion.units import Instant
@@ -248,3 +250,16 @@ def test_read_only_mounts_say_whether_what_is_below_is_read_only_too(
     mounts = build(view(sim, "main"), spec, 100).volumeMounts
     assert mounts is not None
     assert mounts[0].recursiveReadOnly == told
+
+
+def test_a_status_tells_the_user_that_the_runtime_used_with_the_first_group_among_all() -> None:
+    from pillion.status.containers import container_status as build
+
+    sim = Simulation(pod(main()))
+    spec = core_v1.Container(name="main")
+    assert build(view(sim, "main"), spec, 100).user is None
+    seen = replaced(view(sim, "main"), identity=Identity(uid=1000, gid=3000, groups=(2000, 4000)))
+    user = build(seen, spec, 100).user
+    assert user == core_v1.ContainerUser(
+        linux=core_v1.LinuxContainerUser(uid=1000, gid=3000, supplementalGroups=[3000, 2000, 4000])
+    )
