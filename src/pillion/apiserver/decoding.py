@@ -7,7 +7,7 @@ Go's encoding/json.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -67,6 +67,12 @@ def decode_object(
     model = model_of(resource)
     if model is None:
         pruned = without_nulls(tree)
+        for field in ("spec", "status"):
+            if not isinstance(pruned.get(field, {}), dict):
+                raise statuses.bad_request(
+                    f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+                    f"{field} is no object"
+                )
         metadata = pruned.get("metadata", {})
         checked, problems = decode(meta_v1.ObjectMeta, metadata, "metadata")
         _report(resource, meta_v1.ObjectMeta, problems, duplicates, validation, warnings)
@@ -76,6 +82,18 @@ def decode_object(
     _report(resource, model, problems, duplicates, validation, warnings)
     default(obj)
     return Decoded(encode(obj), obj)
+
+
+Message = TypeVar("Message")
+
+
+def read_message(model: type[Message], tree: Tree, kind: str) -> Message:
+    """A body that is a question or an order rather than an object. Raises ApiError."""
+    try:
+        return msgspec.convert(without_nulls(tree), type=model)
+    except msgspec.ValidationError as error:
+        # Says which types met where, and no values.
+        raise statuses.bad_request(f"{kind} cannot be read: {error}") from None
 
 
 def without_nulls(tree: Any) -> Any:

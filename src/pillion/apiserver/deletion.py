@@ -12,6 +12,7 @@ import msgspec
 
 from pillion.apiserver import statuses
 from pillion.apiserver.conversion import from_storage
+from pillion.apiserver.decoding import read_message
 from pillion.apiserver.registry import Resource
 from pillion.apiserver.strategies import strategy_of
 from pillion.apiserver.writes import WriteOptions, Writes, encoder
@@ -47,15 +48,27 @@ class Deleted(msgspec.Struct, frozen=True):
     is_gone: bool
 
 
+class _Preconditions(msgspec.Struct):
+    uid: str | None = None
+    resourceVersion: str | None = None
+
+
+class _DeleteOptions(msgspec.Struct):
+    gracePeriodSeconds: int | None = None
+    preconditions: _Preconditions = msgspec.field(default_factory=_Preconditions)
+    propagationPolicy: str | None = None
+    orphanDependents: bool | None = None
+
+
 def read_delete_options(tree: Tree) -> DeleteOptions:
     """From a body. Raises ApiError."""
-    preconditions = tree.get("preconditions") or {}
+    read = read_message(_DeleteOptions, tree, "DeleteOptions")
     options = DeleteOptions(
-        grace_seconds=_integer(tree.get("gracePeriodSeconds")),
-        uid=preconditions.get("uid"),
-        resource_version=preconditions.get("resourceVersion"),
-        propagation=tree.get("propagationPolicy"),
-        orphan_dependents=tree.get("orphanDependents"),
+        grace_seconds=read.gracePeriodSeconds,
+        uid=read.preconditions.uid,
+        resource_version=read.preconditions.resourceVersion,
+        propagation=read.propagationPolicy,
+        orphan_dependents=read.orphanDependents,
     )
     errors = []
     path = Path("propagationPolicy")
@@ -68,14 +81,6 @@ def read_delete_options(tree: Tree) -> DeleteOptions:
     if errors:
         raise statuses.invalid("DeleteOptions", "", errors, group="meta.k8s.io")
     return options
-
-
-def _integer(value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise statuses.bad_request(
-        "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
-    )
 
 
 class Deletions:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver import statuses
+from pillion.apiserver.decoding import read_message
 from pillion.apiserver.deletion import read_delete_options
 from pillion.apiserver.negotiation import decode_body
 from pillion.apiserver.registry import Resource
@@ -18,9 +19,30 @@ from pillion.apiserver.responding import Answer
 from pillion.apiserver.writes import WriteOptions
 from pillion.apiserver.writing import WriteVerbs
 from pillion.clock import Clock
+from pillion.objects.fielderrors import Path, not_supported, required
 from pillion.units import Instant, format_time
 
 Tree = dict[str, Any]
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    uid: str = ""
+
+
+class _Node(msgspec.Struct):
+    kind: str = ""
+    name: str = ""
+
+
+class _Binding(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    target: _Node = msgspec.field(default_factory=_Node)
+
+
+class _Eviction(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    deleteOptions: Tree = msgspec.field(default_factory=dict)
 
 
 class PodActions:
@@ -33,12 +55,17 @@ class PodActions:
         """POST to a Pod's `binding`, or to `bindings` with the Pod's name in the body."""
         check_write_options(request)
         tree = decode_body(request.content_type, request.body).tree
-        name = request.target.name or (tree.get("metadata") or {}).get("name") or ""
-        node = (tree.get("target") or {}).get("name") or ""
-        kind = (tree.get("target") or {}).get("kind") or "Node"
-        if not node or kind not in ("Node", "Minion"):
-            raise statuses.bad_request("target.name: Required value")
-        uid = (tree.get("metadata") or {}).get("uid")
+        binding = read_message(_Binding, tree, "Binding")
+        name, uid, node = (
+            request.target.name or binding.metadata.name,
+            binding.metadata.uid,
+            binding.target.name,
+        )
+        if binding.target.kind not in ("", "Node", "Minion"):
+            errors = [not_supported(Path("target").child("kind"), binding.target.kind, ("Node", "<empty>"))]
+            raise statuses.invalid("Binding", name, errors)
+        if not node:
+            raise statuses.invalid("Binding", name, [required(Path("target").child("name"))])
         now = self._clock.now()
         pods = self._pods
 
@@ -59,10 +86,10 @@ class PodActions:
         check_write_options(request)
         target = request.target
         tree = decode_body(request.content_type, request.body).tree
-        name = (tree.get("metadata") or {}).get("name") or target.name
-        if name != target.name:
+        eviction = read_message(_Eviction, tree, "Eviction")
+        if (eviction.metadata.name or target.name) != target.name:
             raise statuses.bad_request("name in URL does not match name in Eviction object")
-        asked = tree.get("deleteOptions") or {}
+        asked = eviction.deleteOptions
         options = WriteOptions(user=request.user, is_dry_run=request.is_dry_run or bool(asked.get("dryRun")))
         wanted = read_delete_options(asked)
         await self._verbs.deletions.delete(target.resource, target.namespace, target.name, wanted, options)
@@ -76,7 +103,7 @@ class PodActions:
         )
 
 
-def bound(pods: Resource, pod: Tree, node: str, uid: str | None, now: Instant) -> Tree:
+def bound(pods: Resource, pod: Tree, node: str, uid: str, now: Instant) -> Tree:
     """The Pod on its node, with the condition that says so. Raises ApiError."""
     metadata, spec = pod["metadata"], pod["spec"]
     name = metadata["name"]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver import statuses
-from pillion.apiserver.decoding import check_type
+from pillion.apiserver.decoding import check_type, read_message
 from pillion.apiserver.negotiation import decode_body
 from pillion.apiserver.reading import show_tree
 from pillion.apiserver.requests import Request
@@ -23,6 +23,36 @@ _EVERYTHING = (
 )
 
 
+class _ResourceAttributes(msgspec.Struct):
+    verb: str = ""
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class _OtherAttributes(msgspec.Struct):
+    verb: str = ""
+    path: str = ""
+
+
+class _Spec(msgspec.Struct):
+    """Of any of these reviews."""
+
+    resourceAttributes: _ResourceAttributes | None = None
+    nonResourceAttributes: _OtherAttributes | None = None
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    namespace: str = ""
+    token: str = ""
+
+
+class _Review(msgspec.Struct):
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
 class Reviews:
     def __init__(self, authenticate: Authenticate, authorize: Authorize, clock: Clock) -> None:
         self._authenticate = authenticate
@@ -31,20 +61,19 @@ class Reviews:
 
     async def self_access(self, request: Request) -> Answer:
         """SelfSubjectAccessReview: `kubectl auth can-i`."""
-        tree = _read(request)
-        return self._answer(request, tree, self._judge(request.user, tree))
+        tree, spec = _read(request)
+        return self._answer(request, tree, self._judge(request.user, spec))
 
     async def subject_access(self, request: Request) -> Answer:
         """SubjectAccessReview and its local form, about somebody else."""
-        tree = _read(request)
-        spec = tree.get("spec") or {}
-        user = User(name=spec.get("user") or "", groups=tuple(spec.get("groups") or ()))
-        return self._answer(request, tree, self._judge(user, tree))
+        tree, spec = _read(request)
+        user = User(name=spec.user, groups=spec.groups)
+        return self._answer(request, tree, self._judge(user, spec))
 
     async def self_rules(self, request: Request) -> Answer:
         """SelfSubjectRulesReview: `kubectl auth can-i --list`. All or, as far as one can tell here, nothing."""
-        tree = _read(request)
-        namespace = (tree.get("spec") or {}).get("namespace") or ""
+        tree, spec = _read(request)
+        namespace = spec.namespace
         if not namespace:
             raise statuses.bad_request("no namespace on request")
         may_all = self._authorize(
@@ -66,24 +95,22 @@ class Reviews:
 
     async def token(self, request: Request) -> Answer:
         """TokenReview."""
-        tree = _read(request)
-        user = self._authenticate(f"Bearer {(tree.get('spec') or {}).get('token', '')}")
+        tree, spec = _read(request)
+        user = self._authenticate(f"Bearer {spec.token}")
         status: Tree = {"user": {}} if user is None else {"authenticated": True, "user": _user_info(user)}
         return self._answer(request, tree, status)
 
-    def _judge(self, user: User, tree: Tree) -> Tree:
-        spec: Tree = tree.get("spec") or {}
-        resource: Tree | None = spec.get("resourceAttributes")
-        other: Tree = spec.get("nonResourceAttributes") or {}
-        if (resource is None) != ("nonResourceAttributes" in spec):
+    def _judge(self, user: User, spec: _Spec) -> Tree:
+        resource, other = spec.resourceAttributes, spec.nonResourceAttributes
+        if (resource is None) == (other is None):
             raise statuses.bad_request(
                 "exactly one of nonResourceAttributes or resourceAttributes must be specified"
             )
         if resource is not None:
-            known = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
-            attributes = Attributes(**{"verb": "", **{name: resource.get(name) or "" for name in known}})
+            attributes = Attributes(**msgspec.structs.asdict(resource))
         else:
-            attributes = Attributes(verb=other.get("verb") or "", path=other.get("path") or "")
+            assert other is not None
+            attributes = Attributes(verb=other.verb, path=other.path)
         why = self._authorize(user, attributes)
         if why is None:
             return {"allowed": True}
@@ -93,10 +120,10 @@ class Reviews:
         return show_tree(request, tree | {"status": status}, self._clock.now(), code=201)
 
 
-def _read(request: Request) -> Tree:
+def _read(request: Request) -> tuple[Tree, _Spec]:
     tree = decode_body(request.content_type, request.body).tree
     check_type(request.target.resource, tree)
-    return {"metadata": {}} | tree
+    return {"metadata": {}} | tree, read_message(_Review, tree, request.target.resource.kind).spec
 
 
 def _user_info(user: User) -> Tree:

@@ -99,7 +99,9 @@ def _check_options(request: Request) -> None:
         raise statuses.invalid("ListOptions", "", errors, group="meta.k8s.io")
 
 
-async def events(store: Store, plan: WatchPlan, show: Show) -> AsyncIterator[bytes]:
+async def events(
+    store: Store, plan: WatchPlan, show: Show, *, bookmark_seconds: float = BOOKMARK_PERIOD_SECONDS
+) -> AsyncIterator[bytes]:
     """Watch events as JSON lines, until the watch times out. The caller closes the generator when the client goes."""
     initial: tuple[Stored, ...] = ()
     current = store.revision
@@ -118,7 +120,8 @@ async def events(store: Store, plan: WatchPlan, show: Show) -> AsyncIterator[byt
         yield _error(statuses.expired(f"too old resource version: {since} ({current})"))
         return
     try:
-        deadline = asyncio.get_running_loop().time() + plan.timeout_seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + plan.timeout_seconds
         for stored in initial:
             if plan.matches is None or plan.matches(stored):
                 yield _event(ChangeType.ADDED, show(stored.value))
@@ -127,12 +130,12 @@ async def events(store: Store, plan: WatchPlan, show: Show) -> AsyncIterator[byt
         while True:
             # Whatever is older than this is in the watch's queue by now: it has been read when the queue is empty.
             delivered = store.revision
-            change = await _next_change(watch, deadline)
+            change = await _next_change(watch, min(deadline, loop.time() + bookmark_seconds))
             if change is not None:
                 line = _line(change, plan.matches, show)
                 if line is not None:
                     yield line
-            elif asyncio.get_running_loop().time() >= deadline:
+            elif loop.time() >= deadline:
                 return
             elif plan.wants_bookmarks:
                 yield _bookmark(plan, delivered)
@@ -144,11 +147,10 @@ async def events(store: Store, plan: WatchPlan, show: Show) -> AsyncIterator[byt
         watch.close()
 
 
-async def _next_change(watch: AsyncIterator[Change], deadline: float) -> Change | None:
+async def _next_change(watch: AsyncIterator[Change], until: float) -> Change | None:
     """None when it is time for a bookmark, or for the end."""
-    now = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout_at(min(deadline, now + BOOKMARK_PERIOD_SECONDS)):
+        async with asyncio.timeout_at(until):
             return await anext(watch)
     except TimeoutError:
         return None

@@ -86,6 +86,7 @@ class Writes:
             warnings=options.warnings,
             duplicates=options.duplicates,
         )
+        strategy_of(resource.storage).default(decoded.tree)
         metadata = decoded.tree.setdefault("metadata", {})
         _place(resource, namespace, metadata)
         if metadata.pop("resourceVersion", None):
@@ -163,7 +164,10 @@ class Writes:
         if not creates or subresource:
             raise statuses.not_found(resource, name)
         body = change(None)
-        body.get("metadata", {}).pop("resourceVersion", None)
+        metadata = body.get("metadata")
+        if isinstance(metadata, dict):
+            metadata.pop("resourceVersion", None)
+            _name_as_addressed(metadata, name)
         return Written(await self.create(resource, namespace, body, options), is_new=True)
 
     async def _update(
@@ -181,6 +185,7 @@ class Writes:
             duplicates=options.duplicates,
         )
         new = decoded.tree
+        strategy.default(new)
         _carry_metadata(resource, current, new.setdefault("metadata", {}), old.tree["metadata"])
         new = track(
             old.tree,
@@ -278,6 +283,15 @@ def _place(resource: Resource, namespace: str, metadata: Tree) -> None:
         )
 
 
+def _name_as_addressed(metadata: Tree, name: str) -> None:
+    """Raises ApiError when the object has another name than its URL."""
+    given = metadata.setdefault("name", name)
+    if given != name:
+        raise statuses.bad_request(
+            f"the name of the object ({given}) does not match the name on the URL ({name})"
+        )
+
+
 def _fill_metadata(metadata: Tree, now: Instant) -> None:
     """registry/rest/meta.go: FillObjectMetaSystemFields, and what a client may not bring."""
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
@@ -289,10 +303,7 @@ def _fill_metadata(metadata: Tree, now: Instant) -> None:
 def _carry_metadata(resource: Resource, current: Stored, new: Tree, old: Tree) -> None:
     """registry/rest/update.go: BeforeUpdate. Raises ApiError when this is another object, or an older one."""
     name = current.key.name
-    if new.setdefault("name", name) != name:
-        raise statuses.bad_request(
-            f"the name of the object ({new['name']}) does not match the name on the URL ({name})"
-        )
+    _name_as_addressed(new, name)
     if resource.namespaced and new.setdefault("namespace", current.key.namespace) != current.key.namespace:
         raise statuses.bad_request(
             f"the namespace of the object ({new['namespace']}) does not match the namespace on the URL "

@@ -40,13 +40,14 @@ class ServiceStrategy(Strategy):
     shows_deleted = True
     name_syntax = staticmethod(names.dns_label)
 
-    def prepare_create(self, new: Tree) -> None:
+    def default(self, new: Tree) -> None:
         _default_service(new)
+
+    def prepare_create(self, new: Tree) -> None:
         new["status"] = {"loadBalancer": {}}
 
     def prepare_update(self, new: Tree, old: Tree, subresource: str) -> None:
         super().prepare_update(new, old, subresource)
-        _default_service(new)
         for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if field in old.get("spec", {}):
                 new["spec"].setdefault(field, old["spec"][field])

@@ -31,6 +31,9 @@ class Strategy:
     """A deletion answers with the object rather than with a Status."""
     name_syntax: names.Syntax = staticmethod(names.dns_subdomain)
 
+    def default(self, new: Tree) -> None:
+        """After decoding, before admission: what a field means that nobody wrote."""
+
     def prepare_create(self, new: Tree) -> None:
         """Before validation: fields that are not the client's to set."""
         new.get("metadata", {}).pop("generation", None)
