@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import yaml
 
-from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config, open_state_dir
-from pillion.daemon.authority import write_file
 from pillion.daemon.kubeconfig import NAME, merge_kubeconfig
+from pillion.daemon.privatefile import write_file
+from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
 from pillion.errors import HostError
 
 
@@ -36,7 +36,7 @@ def kubeconfig(
     eval "$(pillion kubeconfig --env)"     for this shell
     pillion kubeconfig --merge             for all, as context "pillion"
     """
-    path = Path(open_state_dir(Config(state_dir=state_dir)).kubeconfig)
+    path = Path(open_state_dir(state_dir).kubeconfig)
     text = read_kubeconfig(path)
     if env:
         import shlex

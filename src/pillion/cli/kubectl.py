@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pillion.cli.kubeconfig import read_kubeconfig
-from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config, open_state_dir
+from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
 from pillion.errors import HostError
 
 MISSING = (
@@ -34,7 +34,7 @@ def kubectl(arguments: tuple[str, ...]) -> None:
     pillion kubectl get pods
     """
     state_dir = os.environ.get("PILLION_STATE_DIR") or DEFAULT_STATE_DIR
-    path = Path(open_state_dir(Config(state_dir=state_dir)).kubeconfig)
+    path = Path(open_state_dir(state_dir).kubeconfig)
     program = shutil.which("kubectl")
     if program is None:
         raise HostError(MISSING)

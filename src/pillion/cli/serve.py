@@ -6,16 +6,17 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pillion.containers.images import parse_sources
-from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config, open_state_dir
 from pillion.daemon.detaching import report, start_detached
-from pillion.daemon.serve import DEFAULT_PORT, Ending, Server
+from pillion.daemon.serving import DEFAULT_PORT, DEFAULT_STATE_DIR, Ending, open_state_dir
+
+if TYPE_CHECKING:
+    from pillion.daemon.assembly import Config
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -66,23 +67,30 @@ def serve(
     eval "$(pillion kubeconfig --env)"
     kubectl apply -f agent.yaml
     """
-    sources = parse_sources(images, folder=Path.cwd(), stand_ins=not no_stand_ins)
-    config = Config(state_dir=state_dir, images=sources)
     if detach:
-        argv = ["serve", "--port", str(port), "--state-dir", os.path.abspath(state_dir)]  # noqa: PTH100
+        state = open_state_dir(state_dir)
+        argv = ["serve", "--port", str(port), "--state-dir", str(state.root)]
         argv += [word for image in images for word in ("--image", image)]
         argv += ["--no-stand-ins"] if no_stand_ins else []
-        _say(start_detached(argv, open_state_dir(config)), state_dir)
+        _say(start_detached(argv, state), state_dir)
         return
-    _log_to(sys.stderr.fileno() if report_fd is None else None, config)
+    from pillion.containers.images import parse_sources
+    from pillion.daemon.assembly import Config
+
+    sources = parse_sources(images, folder=Path.cwd(), stand_ins=not no_stand_ins)
+    config = Config(state_dir=state_dir, images=sources)
+    _log_to(None if report_fd is None else Path(open_state_dir(state_dir).server_log))
     if report_fd is None:
         asyncio.run(_serve(config, port, lambda known: _say(known, state_dir)))
     else:
+        os.chdir("/")  # the folder it was started in may go
         with report(report_fd) as tell:
             asyncio.run(_serve(config, port, tell))
 
 
 async def _serve(config: Config, port: int, on_ready: Callable[[int], None]) -> None:
+    from pillion.daemon.serve import Server
+
     server = Server(config, port, on_ready)
     loop = asyncio.get_running_loop()
     asked = 0
@@ -104,17 +112,15 @@ def _say(port: int, state_dir: str) -> None:
     click.echo(f'  eval "$(pillion kubeconfig --env{option})"')
 
 
-def _log_to(descriptor: int | None, config: Config) -> None:
-    """To stderr in the foreground; to a file that cannot grow without end in the background."""
+def _log_to(path: Path | None) -> None:
+    """To stderr in the foreground; in the background to a file that cannot grow without end."""
     import logging.handlers
 
-    handler: logging.Handler
-    if descriptor is not None:
-        handler = logging.StreamHandler()
-    else:
-        path = open_state_dir(config).server_log
+    handler: logging.Handler = logging.StreamHandler()
+    if path is not None:
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1)
     logging.basicConfig(
         level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("uvicorn", "websockets"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config, open_state_dir
-from pillion.daemon.detaching import end_server, find_server
-from pillion.daemon.serve import Ending
+from pillion.daemon.detaching import end_server
+from pillion.daemon.serving import DEFAULT_STATE_DIR, Ending, find_server, open_state_dir
 
 
 @click.command(short_help="End the server and its Pods.")
@@ -31,7 +30,7 @@ def stop(
     """
     if keep_pods and now:
         raise click.UsageError("--keep-pods and --now exclude each other")
-    serving = find_server(open_state_dir(Config(state_dir=state_dir)))
+    serving = find_server(open_state_dir(state_dir))
     if serving is None:
         click.echo("No server runs.")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -13,15 +13,15 @@ from pillion.clock import Clock
 from pillion.containers import OciRuntime, check_host
 from pillion.containers.devices import loaded_apparmor_profiles
 from pillion.containers.images import ImageSources, ImageStore
+from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
 from pillion.network import BridgeNetwork
 from pillion.node import Drivers
 from pillion.objects.models import core_v1
 from pillion.plan.facts import Allocatable, NodeFacts
 from pillion.plan.references import Configs, TokenSource
-from pillion.statedir import StateDir
 from pillion.volumes import Volumes
 
-DEFAULT_STATE_DIR = "/var/lib/pillion"
+__all__ = ["DEFAULT_STATE_DIR", "Config", "build_drivers", "node_facts"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +29,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: str = DEFAULT_STATE_DIR
     images: ImageSources = ImageSources()
-
-
-def open_state_dir(config: Config) -> StateDir:
-    return StateDir(PurePosixPath(os.path.abspath(config.state_dir)))  # noqa: PTH100 - may not exist yet
 
 
 def build_drivers(
@@ -45,7 +41,7 @@ def build_drivers(
 ) -> Drivers:
     """The real drivers of this machine. Raises HostError with everything that is missing, at once."""
     host = check_host()
-    state = open_state_dir(config)
+    state = open_state_dir(config.state_dir)
     network = BridgeNetwork(state)
     return Drivers(
         state=state,

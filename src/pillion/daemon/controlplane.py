@@ -26,7 +26,7 @@ from pillion.apiserver.streams import serve_streams
 from pillion.apiserver.writes import Writes
 from pillion.clock import Clock
 from pillion.daemon.api import Api
-from pillion.daemon.assembly import Config, build_drivers, open_state_dir
+from pillion.daemon.assembly import Config, build_drivers
 from pillion.daemon.authority import Authority, open_authority
 from pillion.daemon.controllers import (
     eventexpiry,
@@ -40,6 +40,7 @@ from pillion.daemon.controllers.scheduler import Scheduler
 from pillion.daemon.events import Events
 from pillion.daemon.podsource import PodSource
 from pillion.daemon.podtokens import PodTokens
+from pillion.daemon.serving import open_state_dir
 from pillion.daemon.statuswriter import StatusWriter
 from pillion.daemon.storedconfigs import StoredConfigs
 from pillion.node import Node, SavedPod
@@ -59,7 +60,7 @@ class ControlPlane:
         self._clock = clock
         self._port = port
         self._on_pod_gone: Callable[[], None] = lambda: None
-        self.state = open_state_dir(config)
+        self.state = open_state_dir(config.state_dir)
         self.store: Store = SqliteStore(Path(self.state.objects))
         pki = Path(self.state.pki)
         self.authority: Authority = open_authority(pki, clock.now(), _ADDRESSES)

@@ -1,4 +1,4 @@
-"""Starting the server in the background, and finding the one that runs there."""
+"""Starting the server in the background, and ending it from another process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from pillion.daemon.serve import Ending, Serving
+from pillion.daemon.serving import Ending, Serving
 from pillion.errors import HostError, PillionError
 from pillion.statedir import StateDir
 
@@ -41,7 +39,6 @@ def start_detached(argv: list[str], state: StateDir) -> int:
                 stderr=last_words,
                 pass_fds=(writer,),
                 start_new_session=True,
-                cwd="/",
             )
     except OSError as error:
         os.close(reader)
@@ -87,19 +84,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-def find_server(state: StateDir) -> Serving | None:
-    """The server of this state directory, if one runs."""
-    try:
-        serving = msgspec.json.decode(Path(state.server).read_bytes(), type=Serving)
-        owner = Path(state.lock).read_text(encoding="utf-8").strip()
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
-        return None
-    except OSError as error:
-        raise HostError(f"cannot look into the state directory {state.root}: {error.strerror}") from error
-    # The lock's file is emptied at an orderly end; after another one its process is no more.
-    return serving if owner == str(serving.pid) and Path(f"/proc/{serving.pid}").exists() else None
 
 
 def end_server(serving: Serving, ending: Ending) -> None:

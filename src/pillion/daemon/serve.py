@@ -7,44 +7,24 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from enum import IntEnum
 from pathlib import Path
 
 import msgspec
 
 from pillion.clock import LoopClock
 from pillion.daemon import lock
-from pillion.daemon.assembly import Config, open_state_dir
-from pillion.daemon.authority import write_file
+from pillion.daemon.assembly import Config
 from pillion.daemon.controlplane import ControlPlane
 from pillion.daemon.httpserver import HOST, HttpServer, listen
 from pillion.daemon.kubeconfig import build_kubeconfig, format_kubeconfig
+from pillion.daemon.privatefile import write_file
+from pillion.daemon.serving import Ending, Serving, open_state_dir
 from pillion.errors import HostError
 from pillion.statedir import StateDir
 
-DEFAULT_PORT = 6443
-"""kube-apiserver's."""
 RENEWAL_PERIOD = 86_400.0
 """Seconds between two looks at the certificates."""
 _log = logging.getLogger(__name__)
-
-
-class Ending(IntEnum):
-    """How to end: a later one may only be more drastic."""
-
-    KEEP_PODS = 1
-    """Let go of the pods; the next server takes them over."""
-    END_PODS = 2
-    """Delete every pod, in order and with its grace period, first."""
-    KILL_PODS = 3
-    """The same without grace."""
-
-
-class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """DIR/serve.json: the server that runs."""
-
-    pid: int
-    port: int
 
 
 class Server:
@@ -65,7 +45,7 @@ class Server:
 
     async def run(self) -> None:
         """Until `end`. Raises HostError when it cannot start."""
-        state = open_state_dir(self._config)
+        state = open_state_dir(self._config.state_dir)
         with lock.hold(state):
             listener = listen(self._wanted_port)
             try:
