@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import IO
@@ -19,13 +21,16 @@ from pillion.errors import HostError
 OUTPUT_LIMIT = 1 << 20
 """Bytes kept of each of stdout and stderr; what comes after is read and forgotten, so the command never blocks."""
 
+DEATH_PATIENCE = 0.5
+"""Seconds that we stand still for a command to die of SIGKILL: a millisecond does, unless it hangs in the kernel."""
+
 _CHUNK = 1 << 16
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     status: int
-    """Exit status; negative: the signal that ended it."""
+    """Exit status; negative: the signal that ended it, or will once the kernel lets go of it."""
     stdout: bytes
     stderr: bytes
     """Empty when the two were merged."""
@@ -135,6 +140,28 @@ async def pidfd_ended(pidfd: int) -> None:
         loop.remove_reader(pidfd)
 
 
+def _end(popen: subprocess.Popen[bytes], pidfd: int) -> int:
+    """Kill it unless it has ended, reap it, close `pidfd`. Returns its status; -9 when it resists.
+
+    A process that hangs in the kernel is left to the loop, which reaps it should it ever end.
+    """
+    if popen.poll() is None:
+        popen.kill()
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(DEATH_PATIENCE * 1000):
+            asyncio.get_running_loop().add_reader(pidfd, _reap, popen, pidfd)
+            return -signal.SIGKILL
+    _reap(popen, pidfd)
+    return popen.returncode
+
+
+def _reap(popen: subprocess.Popen[bytes], pidfd: int) -> None:
+    popen.wait()
+    asyncio.get_running_loop().remove_reader(pidfd)
+    os.close(pidfd)
+
+
 def _input_file(data: bytes | None) -> int | IO[bytes]:
     """Input goes through an anonymous file: any size, and nobody has to feed a pipe."""
     if data is None:
@@ -179,10 +206,7 @@ class Process:
 
     def close(self) -> None:
         """Kill it unless it has ended, and reap it."""
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
-        os.close(self.pidfd)
+        _end(self._popen, self.pidfd)
 
 
 class Child:
@@ -234,13 +258,9 @@ class Child:
 
     def close(self, *, timed_out: bool = False) -> Completed:
         """Kill it unless it has ended, reap it, and take what it has written until now."""
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
-        os.close(self._pidfd)
         return Completed(
             argv=self._argv,
-            status=self._popen.returncode,
+            status=_end(self._popen, self._pidfd),
             stdout=self._stdout.finish(),
             stderr=self._stderr.finish() if self._stderr else b"",
             timed_out=timed_out,

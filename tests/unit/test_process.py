@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from pillion.process import CommandFailed, ProgramMissing, run, run_unchecked
+from pillion.process import Child, CommandFailed, Completed, ProgramMissing, run, run_unchecked
 
 T = TypeVar("T")
 
@@ -78,6 +78,41 @@ def test_a_late_command_is_killed() -> None:
     assert (completed.timed_out, completed.status) == (True, -9)
     with pytest.raises(CommandFailed, match="it did not end in time"):
         do(run(("sleep", "60"), timeout=0.05))
+
+
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+@pytest.fixture
+def freezer() -> Iterator[Path]:
+    """A cgroup whose frozen members do not even hear SIGKILL, as if they hung in the kernel."""
+    if not os.access(FREEZER / "cgroup.procs", os.W_OK):
+        pytest.skip("needs the freezer of cgroup v1, and root")
+    group = FREEZER / f"pillion-test-{os.getpid()}"
+    group.mkdir()
+    yield group
+    (group / "freezer.state").write_text("THAWED")
+    group.rmdir()
+
+
+@pytest.mark.host
+def test_a_command_that_hangs_in_the_kernel_keeps_nobody_and_is_reaped_when_it_ends(freezer: Path) -> None:
+    async def until(fact: Callable[[], object]) -> None:
+        while not fact():  # noqa: ASYNC110 - nothing tells us what the kernel does
+            await asyncio.sleep(0.001)
+
+    async def hang() -> Completed:
+        child = Child(shell(f"echo $$ > {freezer}/cgroup.procs; exec sleep 60"))
+        await until((freezer / "cgroup.procs").read_text)
+        (freezer / "freezer.state").write_text("FROZEN")
+        await until(lambda: (freezer / "freezer.state").read_text() == "FROZEN\n")
+        closed = child.close()
+        assert (freezer / "cgroup.procs").read_text()
+        (freezer / "freezer.state").write_text("THAWED")
+        await until(lambda: not Path(f"/proc/self/task/{os.getpid()}/children").read_text())
+        return closed
+
+    assert do(hang()).status == -9
 
 
 def test_a_cancelled_command_is_killed() -> None:
