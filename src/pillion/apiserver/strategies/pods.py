@@ -48,7 +48,9 @@ class PodStrategy(Strategy):
                 if added is not None:
                     new["spec"]["ephemeralContainers"] = added
             case "binding":
-                pass  # its own change is all there is
+                # BindingREST writes past the strategy: the node is nobody's field, and no new generation.
+                _keep(new["metadata"], old["metadata"], "managedFields")
+                return
             case _:
                 new["status"] = old.get("status", {})
         if new.get("spec") != old.get("spec"):
