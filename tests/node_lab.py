@@ -133,11 +133,15 @@ def live(
     folder: Path,
     life: Callable[[Lab], Awaitable[None]],
     scripts: Mapping[str, Script | Sequence[Script]] | None = None,
+    *,
+    before: Callable[[Lab], Awaitable[None]] | None = None,
 ) -> None:
-    """Run `life` beside a running node."""
+    """Run `life` beside a running node. `before` makes what an earlier process has left."""
 
     async def whole() -> None:
         lab = Lab(folder, scripts or {})
+        if before is not None:
+            await before(lab)
         lab.saved = await lab.node.open()
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -111,6 +111,10 @@ class Run:
             node = Node(drivers, objects)
             saved = await node.open()
             try:
+                for uid, why in node.orphans.items():
+                    self._watcher.warn(
+                        f"what an earlier run left of pod {uid} is still there: {why}; trying again"
+                    )
                 for warning in (*self._warnings(drivers), *drivers.network.warnings()):
                     self._watcher.warn(warning)
                 async with _running(node) as tasks:

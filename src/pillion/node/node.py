@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 
-from pillion.errors import Bug
+from pillion.errors import Bug, HostError
 from pillion.lifecycle import Stage
 from pillion.node import persistence
 from pillion.node.drivers import Drivers
 from pillion.node.eviction import watch_empty_dirs
+from pillion.node.performing import RETRY, RETRY_CAP
 from pillion.node.seams import StatusWriter
 from pillion.node.worker import PodWorker
 from pillion.objects.models import core_v1
@@ -26,23 +27,22 @@ class Node:
         self._drivers = drivers
         self._writer = writer
         self._workers: dict[str, PodWorker] = {}
+        self._orphans: dict[str, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def open(self) -> dict[str, persistence.SavedPod]:
         """Take over what an earlier process left; returns the pods it wrote down. None of them runs yet: `adopt` does.
 
-        Containers and addresses that belong to no written pod are removed.
+        Containers and addresses that belong to no written pod are removed. One that resists keeps nobody waiting: it is
+        in `orphans`, and is tried again while the node runs.
         """
         drivers = self._drivers
         await drivers.runtime.open()
         drivers.runtime.subscribe(self._container_changed)
         await drivers.network.open()
         saved = persistence.load_all(drivers.state)
-        for uid in drivers.runtime.pods() - saved.keys():
-            await drivers.runtime.remove_pod(uid)
-            await drivers.network.detach(uid)
-            await drivers.volumes.unmount_all(uid)
-        await drivers.network.retain(saved.keys())
+        await self._remove_orphans(drivers.runtime.pods() - saved.keys())
+        await drivers.network.retain(saved.keys() | self._orphans.keys())
         return saved
 
     async def close(self) -> None:
@@ -55,12 +55,18 @@ class Node:
             self._tasks = tasks
             tasks.create_task(watch_empty_dirs(self._workers.values, self._drivers.volumes), name="eviction")
             tasks.create_task(self._refresh_volumes(), name="refresh volumes")
+            tasks.create_task(self._insist_on_orphans(), name="remove orphans")
             ready.set()
 
     @property
     def workers(self) -> dict[str, PodWorker]:
         """By UID. A worker stays until its pod is forgotten."""
         return self._workers
+
+    @property
+    def orphans(self) -> Mapping[str, str]:
+        """By UID, why what an earlier process left of a pod that nobody wrote down could not be removed yet."""
+        return self._orphans
 
     def add(self, pod: core_v1.Pod) -> PodWorker:
         """Run a new pod: defaulted, validated, with uid, namespace and creationTimestamp."""
@@ -97,6 +103,30 @@ class Node:
         worker = self._workers.get(pod_uid)
         if worker is not None:
             worker.nudge()
+
+    async def _remove_orphans(self, uids: Iterable[str]) -> None:
+        """Side by side: each may take as long as a process takes to die."""
+        async with asyncio.TaskGroup() as tasks:
+            for uid in uids:
+                tasks.create_task(self._remove_orphan(uid))
+
+    async def _remove_orphan(self, uid: str) -> None:
+        drivers = self._drivers
+        try:
+            await drivers.runtime.remove_pod(uid)
+            await drivers.network.detach(uid)
+            await drivers.volumes.unmount_all(uid)
+        except (HostError, OSError) as error:
+            self._orphans[uid] = str(error)
+        else:
+            self._orphans.pop(uid, None)
+
+    async def _insist_on_orphans(self) -> None:
+        delay = RETRY
+        while self._orphans:
+            await asyncio.sleep(delay)
+            await self._remove_orphans(tuple(self._orphans))
+            delay = min(delay * 2, RETRY_CAP)
 
     async def _refresh_volumes(self) -> None:
         while True:

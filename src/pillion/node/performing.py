@@ -45,7 +45,8 @@ from pillion.plan.sandbox import build_sandbox
 from pillion.plan.volumes import mounted_volumes
 
 RETRY = 1.0
-"""Seconds until a step of the end that the host refused is tried again; it doubles up to a minute."""
+RETRY_CAP = 60.0
+"""Seconds until a step of the end that the host refused is tried again: the first time, and at most; it doubles."""
 
 
 class Performer:
@@ -237,6 +238,6 @@ class Performer:
             except (HostError, OSError) as error:
                 self._note(EventNote(type="Warning", reason=reason, message=f"{what}: {error}"))
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 60.0)
+                delay = min(delay * 2, RETRY_CAP)
             else:
                 return

@@ -377,6 +377,36 @@ def test_what_belongs_to_no_written_pod_is_removed_when_the_node_opens(tmp_path:
     live(tmp_path, life)
 
 
+def test_what_an_earlier_process_left_and_resists_is_said_keeps_nobody_waiting_and_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    failures = [HostError("process 7 (dd) hangs in the kernel")] * 3
+
+    async def leave(lab: Lab) -> None:
+        await lab.runtime.create_sandbox(sandbox_spec())
+        await lab.runtime.create_sandbox(sandbox_spec(pod_uid="other"))
+        await lab.network.attach(UID, 0, "/proc/self/ns/net", ())
+        remove = lab.runtime.remove_pod
+
+        async def failing(pod_uid: str) -> None:
+            if pod_uid == UID and failures:
+                raise failures.pop()
+            await remove(pod_uid)
+
+        lab.runtime.remove_pod = failing  # type: ignore[method-assign]
+
+    async def life(lab: Lab) -> None:
+        assert dict(lab.node.orphans) == {UID: "process 7 (dd) hangs in the kernel"}
+        assert lab.runtime.pods() == {UID}
+        assert [lease.pod_uid for lease in lab.network.book.leases] == [UID]
+        began = lab.clock.now()
+        await lab.until(lambda: not lab.node.orphans)
+        assert lab.clock.now() - began == pytest.approx(1 + 2 + 4, abs=0.1)
+        assert (lab.runtime.pods(), lab.network.book.leases) == (frozenset(), ())
+
+    live(tmp_path, life, before=leave)
+
+
 def test_network_errors_are_host_errors() -> None:
     """The performer relies on it."""
     assert issubclass(NetworkError, HostError)
