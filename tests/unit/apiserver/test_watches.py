@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
+import msgspec
 from tests.unit.apiserver.server import AS_TABLE, CONFIG_MAPS, PODS, Server, config_map, pod, serve
+
+from pillion.apiserver import watching
 
 MERGE = "application/merge-patch+json"
 
@@ -153,5 +157,35 @@ def test_kinds_that_are_not_run_can_be_watched() -> None:
         async with server.watching("/apis/apps/v1/deployments?watch=true&timeoutSeconds=1") as watch:
             assert await watch.ended()
             assert watch.code == 200
+
+    serve(check)
+
+
+def test_an_idle_watch_is_told_how_far_it_is() -> None:
+    async def check(server: Server) -> None:
+        plan = watching.WatchPlan(
+            storage="configmaps",
+            namespace=None,
+            matches=None,
+            since=None,
+            sends_initial=False,
+            ends_initial=False,
+            wants_bookmarks=True,
+            timeout_seconds=30,
+            kind="ConfigMap",
+            api_version="v1",
+        )
+        async with aclosing(
+            watching.events(server.store, plan, lambda value: value, bookmark_seconds=0.01)
+        ) as lines:
+            first = msgspec.json.decode(await anext(lines))
+            assert first["type"] == "BOOKMARK"
+            await server.create(PODS, pod())
+            bookmarks = [msgspec.json.decode(await anext(lines)) for _ in range(2)]
+            assert bookmarks[-1]["object"] == {
+                "kind": "ConfigMap",
+                "apiVersion": "v1",
+                "metadata": {"resourceVersion": str(server.store.revision), "creationTimestamp": None},
+            }
 
     serve(check)
