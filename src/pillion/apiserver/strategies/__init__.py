@@ -1,14 +1,10 @@
 """What is special about each kind on its way into the store. Knows objects; neither the store nor HTTP."""
 
-from pillion.apiserver.strategies.core import (
-    MadeByUpdate,
-    NamespaceStrategy,
-    RuntimeClassStrategy,
-    ServiceStrategy,
-    ShownWhenDeleted,
-)
 from pillion.apiserver.strategies.generic import Strategy
+from pillion.apiserver.strategies.namespaces import NamespaceStrategy
 from pillion.apiserver.strategies.pods import PodStrategy
+from pillion.apiserver.strategies.services import ServiceStrategy
+from pillion.apiserver.strategies.stored import MadeByUpdate, RuntimeClassStrategy, ShownWhenDeleted
 
 __all__ = ["Strategy", "strategy_of"]
 

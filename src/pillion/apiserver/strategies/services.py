@@ -1,4 +1,4 @@
-"""Namespaces, Services and the other small kinds (pkg/registry/core/*/strategy.go)."""
+"""Services (pkg/registry/core/service/strategy.go). Their addresses are given by admission."""
 
 from __future__ import annotations
 
@@ -15,25 +15,6 @@ Tree = dict[str, Any]
 
 _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _SPEC = Path("spec")
-
-
-class NamespaceStrategy(Strategy):
-    shows_deleted = True
-    name_syntax = staticmethod(names.dns_label)
-
-    def prepare_create(self, new: Tree) -> None:
-        finalizers = new.setdefault("spec", {}).setdefault("finalizers", [])
-        if "kubernetes" not in finalizers:
-            finalizers.append("kubernetes")
-        new["status"] = {"phase": "Active"}
-
-    def prepare_update(self, new: Tree, old: Tree, subresource: str) -> None:
-        super().prepare_update(new, old, subresource)
-        if subresource == "":
-            new.setdefault("spec", {})["finalizers"] = old.get("spec", {}).get("finalizers", [])
-        # The label that names the namespace cannot be lost (core/v1/defaults.go).
-        labels = new["metadata"].setdefault("labels", {})
-        labels["kubernetes.io/metadata.name"] = new["metadata"]["name"]
 
 
 class ServiceStrategy(Strategy):
@@ -89,23 +70,3 @@ def _validate_service(service: Tree) -> list[FieldError]:
         number = port.get("port") or 0
         errors += [invalid(path.child("port"), number, wrong) for wrong in names.port_number(number)]
     return errors
-
-
-class RuntimeClassStrategy(Strategy):
-    def validate_create(self, resource: Resource, new: Decoded) -> list[FieldError]:
-        errors = super().validate_create(resource, new)
-        if not new.tree.get("handler"):
-            errors.append(required(Path("handler")))
-        return errors
-
-
-class ShownWhenDeleted(Strategy):
-    """ServiceAccounts."""
-
-    shows_deleted = True
-
-
-class MadeByUpdate(Strategy):
-    """Events and Leases: their writers use PUT for both."""
-
-    creates_on_update = True
