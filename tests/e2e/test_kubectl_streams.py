@@ -77,8 +77,8 @@ def test_a_shell_on_a_terminal(with_pod: Callable[..., None]) -> None:
             terminal.type(b"stty size; tty; echo $TERM\n")
             said = await terminal.until(b"xterm")
             assert b"40 120\r\n/dev/pts/" in said
-            terminal.type(b"sleep 1000\n")
-            await terminal.until(b"sleep 1000\r\n")
+            terminal.type(b"sh -c 'echo r''un; exec sleep 1000'\n")
+            await terminal.until(b"run\r\n")
             terminal.type(b"\x03")
             await terminal.until(b"# ")
             terminal.resize(50, 100)

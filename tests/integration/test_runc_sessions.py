@@ -16,7 +16,7 @@ from pillion.streams import STDERR, STDOUT, Session
 pytestmark = pytest.mark.host
 
 UID = str(uuid.uuid4())  # this run's own: others may test on this machine
-_TELLS_ITS_SIZE = "trap 'stty size' WINCH; echo on; sleep 1000 & wait"
+_WAITS_FOR_SIZE = "echo on; until stty size | grep '47 101'; do sleep 0.02; done"
 
 Body = Callable[[OciRuntime, str], Awaitable[None]]
 
@@ -96,7 +96,7 @@ def test_much_data_goes_both_ways_at_the_readers_pace(in_container: Callable[...
 
 def test_a_terminal_has_a_size_and_a_type_and_hears_of_changes(in_container: Callable[..., None]) -> None:
     async def body(runtime: OciRuntime, container_id: str) -> None:
-        command = ("/bin/sh", "-c", f"tty; echo $TERM; {_TELLS_ITS_SIZE}; exit 4")
+        command = ("/bin/sh", "-c", f"tty; echo $TERM; {_WAITS_FOR_SIZE}; exit 4")
         session = await runtime.exec_session(container_id, command, tty=True, stdin=True)
         output = session.output()
         said = await _until(output, b"on\r\n")
@@ -113,7 +113,7 @@ def test_a_terminal_has_a_size_and_a_type_and_hears_of_changes(in_container: Cal
 
 def test_a_shell_on_a_terminal_is_interrupted_by_its_key(in_container: Callable[..., None]) -> None:
     async def body(runtime: OciRuntime, container_id: str) -> None:
-        command = ("/bin/sh", "-c", "trap 'echo caught; exit 7' INT; echo on; sleep 1000")
+        command = ("/bin/sh", "-c", "trap 'echo caught; exit 7' INT; echo on; while :; do sleep 0.02; done")
         session = await runtime.exec_session(container_id, command, tty=True, stdin=True)
         output = session.output()
         await _until(output, b"on\r\n")
@@ -190,8 +190,8 @@ def test_an_attached_terminal_can_be_resized(in_container: Callable[..., None]) 
         output = session.output()
         await session.write(b"\n")
         await _until(output, b"on\r\n")
-        await session.resize(80, 24)
-        await _until(output, b"24 80\r\n")
+        await session.resize(101, 47)
+        await _until(output, b"47 101\r\n")
         await session.close()
 
-    in_container(body, "/bin/sh", "-c", f"read x; {_TELLS_ITS_SIZE}; sleep 1000", stdin=True, tty=True)
+    in_container(body, "/bin/sh", "-c", f"read x; {_WAITS_FOR_SIZE}; sleep 1000", stdin=True, tty=True)
