@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import command, peers, pods
+from bench import command, objects, peers, pods, serving
 from bench.figures import Figure, Note, machine_facts, render
 from bench.program import make_image
 from pillion.errors import PillionError
@@ -29,7 +29,23 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "idle": functools.partial(command.idle, can_answer=can_answer),
         "runc": peers.runc,
         "podman": peers.podman,
+        "api": _api,
+        "api-pods": serving.pods,
+        "api-weight": serving.weight,
+        "api-objects": objects.crowds_of_objects,
+        "api-crowds": objects.crowds_of_pods,
     }
+
+
+def _api(folder: Path) -> Results:
+    """All of them, each with a server of its own."""
+    results: list[Figure | Note] = []
+    for benchmark in (serving.pods, serving.weight, objects.crowds_of_objects, objects.crowds_of_pods):
+        own = folder / benchmark.__name__
+        own.mkdir()
+        (own / "image").symlink_to(folder / "image")
+        results += benchmark(own)
+    return results
 
 
 def _decide(_folder: Path) -> Results:

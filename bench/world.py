@@ -104,11 +104,11 @@ class World:
         """
         async with asyncio.timeout(10):
             for seen in self.drivers.runtime.containers(pod.uid):
-                while not _handles_sigterm(self.process_of(pod, seen.name)):  # noqa: ASYNC110 - /proc tells nobody
+                while not handles_sigterm(self.process_of(pod, seen.name)):  # noqa: ASYNC110 - /proc tells nobody
                     await asyncio.sleep(0.001)
 
 
-def _handles_sigterm(pid: int) -> bool:
+def handles_sigterm(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1) and NAME in status.splitlines()[0]
