@@ -24,6 +24,7 @@ from tests.e2e.lab import (
     config_map,
     run_argv,
     run_to_end,
+    secret,
     server,
     shell,
     sidecar,
@@ -137,6 +138,91 @@ def test_a_reader_that_goes_away_ends_the_pods_in_order(tmp_path: Path) -> None:
         assert run.wait(WITHIN) == 129
         assert run.stderr.read() == b""
     assert (book / "main").read_text() == "told\n"
+
+
+def test_a_reader_that_does_not_read_cannot_keep_a_second_signal_waiting(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    volumes = [{"name": "begun", "hostPath": {"path": str(begun), "type": "DirectoryOrCreate"}}]
+    mounts = [{"name": "begun", "mountPath": "/begun"}]
+    script = "yes | head -c 8000000; touch /begun/flood; sleep 1000"
+    pod = a_pod("p", shell("main", script, volumeMounts=mounts), volumes=volumes)
+    argv = run_argv(tmp_path, str(write(tmp_path, pod)))
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        deadline = time.monotonic() + WITHIN
+        while not (begun / "flood").exists():
+            assert time.monotonic() < deadline
+            signal.sigtimedwait(set(), 0.05)
+        run.send_signal(signal.SIGINT)
+        signal.sigtimedwait(set(), 0.2)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(WITHIN) == 130
+        run.stdout.close()
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "said"),
+    [
+        (">&-", 2, "pillion: cannot write to standard output: it is closed"),
+        (">/dev/full", 129, "pillion: cannot write to standard output: No space left on device\n"),
+    ],
+)
+def test_output_that_goes_nowhere_is_said(tmp_path: Path, redirection: str, status: int, said: str) -> None:
+    argv = run_argv(tmp_path, str(write(tmp_path, a_pod("p", shell("main", "echo hello")))))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *argv],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=WITHIN,
+    )
+    assert done.returncode == status
+    assert done.stderr.startswith(said)
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    argv = run_argv(tmp_path, str(write(tmp_path, a_pod("p", shell("main", "echo up; sleep 0.7")))))
+    with subprocess.Popen(["nohup", *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        while b"p/main | up" not in run.stdout.readline():
+            pass
+        run.send_signal(signal.SIGHUP)
+        run.stdout.read()
+        assert run.wait(WITHIN) == 0
+
+
+@pytest.mark.parametrize("name", ["a folder with spaces", "link/state"])
+def test_any_state_directory_will_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    manifest = write(tmp_path, a_pod("p", shell("main", "echo hello")))
+    leaks.watch(str(tmp_path / "real"))
+    done = call("run", str(manifest), "--image", "box=host", "--state-dir", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "p/main | hello" in done.stdout
+
+
+def test_a_generated_name_is_a_name_everywhere(tmp_path: Path) -> None:
+    port = {"containerPort": 80, "name": "http"}
+    pod = a_pod("p", shell("main", "sleep 0.2", ports=[port]), nodeSelector={"a": "b"})
+    pod["metadata"] = {"generateName": "gen-"}
+    run = run_to_end(tmp_path, pod, options=["--publish", "127.0.0.1:18099:http"])
+    [name] = {said["pod"] for said in run.of_type("applied")}
+    assert re.fullmatch(r"gen-[a-z0-9]{5}", name)
+    [reachable] = run.of_type("reachable")
+    assert [one["host_port"] for one in reachable["published"]] == [18099]
+    assert any(said["text"].startswith(f"pod/{name}: nodeSelector") for said in run.of_type("note"))
+
+
+def test_what_a_hook_puts_out_is_in_no_story(tmp_path: Path) -> None:
+    hook = {"postStart": {"exec": {"command": ["/bin/sh", "-c", "echo $PASSWORD; exit 3"]}}}
+    variable = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "login", "key": "password"}}}
+    pod = a_pod("p", server("main", env=[variable], lifecycle=hook))
+    run = run_to_end(tmp_path, pod, secret("login", password="hunter2"))
+    [told] = [entry["text"] for entry in run.story("p") if "hook failed" in entry["text"]]
+    assert "exited with 3" in told
+    assert "hunter2" not in repr(run.said)
 
 
 def test_manifests_come_from_standard_input(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ class JsonWatcher:
         self._output.write(_encoder.encode({"type": type_} | fields) + b"\n")
 
     def applied(self, pod: core_v1.Pod, what: str) -> None:
-        self._say("applied", pod=metadata_of(pod).name, what=what)
+        self._say("applied", **_which(pod), what=what)
 
     def changed(self, pod: core_v1.Pod, row: PodRow) -> None:
-        self._say("row", **msgspec.structs.asdict(row), object=pod)
+        self._say("row", **msgspec.structs.asdict(row), namespace=metadata_of(pod).namespace, object=pod)
 
     def event(self, event: core_v1.Event) -> None:
         self._say("event", object=event)
@@ -38,17 +38,17 @@ class JsonWatcher:
         status = pod.status
         self._say(
             "reachable",
-            pod=metadata_of(pod).name,
+            **_which(pod),
             ip=status.podIP if status is not None else None,
             published=[msgspec.structs.asdict(p.host_port) for p in published],
         )
 
     async def log(self, pod: core_v1.Pod, container: str, entries: list[Entry]) -> None:
-        name = metadata_of(pod).name
+        which = _which(pod)
         for entry in entries:
             self._say(
                 "log",
-                pod=name,
+                **which,
                 container=container,
                 time=entry.time,
                 stream=entry.stream,
@@ -61,9 +61,15 @@ class JsonWatcher:
 
     def finished(self, pods: list[FinishedPod]) -> None:
         for pod in pods:
-            self._say(
-                "finished", pod=metadata_of(pod.pod).name, phase=pod.phase, failed=pod.failed, story=pod.story
-            )
+            self._say("finished", **_which(pod.pod), phase=pod.phase, failed=pod.failed, story=pod.story)
+
+    def hurry(self) -> None:
+        self._output.hurry()
 
     async def close(self) -> None:
         await self._output.close()
+
+
+def _which(pod: core_v1.Pod) -> dict[str, Any]:
+    meta = metadata_of(pod)
+    return {"pod": meta.name, "namespace": meta.namespace}

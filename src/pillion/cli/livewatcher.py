@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Iterable
+from typing import IO, cast
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from pillion.cli.table import POD_COLUMNS, WIDE_COLUMNS, cells
+from pillion.cli.output import Output
+from pillion.cli.table import POD_COLUMNS, WIDE_COLUMNS, cells, line, widths
 from pillion.cli.textwatcher import SHOWN_EVENTS, event_line, reachable_lines, summary
 from pillion.clock import Clock
 from pillion.crilog import Entry
@@ -25,11 +26,28 @@ _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright
 _GOOD, _BAD = ("Running", "Completed", "Succeeded"), ("Error", "BackOff", "Err", "OOM", "Invalid", "Failed")
 FRAME = 0.1
 """Seconds between two drawings at the most; log lines that come in between are drawn together."""
+LINES_LIMIT = 500
+"""Log lines that may wait for the next drawing."""
+
+
+class _Screen(io.TextIOBase):
+    """The terminal as Rich sees it. Its bytes go through the output: a terminal may be stopped by Ctrl-S, or gone."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        self._output.write(text.encode(errors="replace"))
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
 
 
 class LiveWatcher:
-    def __init__(self, console: Console, clock: Clock, *, wide: bool, show_timeline: bool) -> None:
-        self._console = console
+    def __init__(self, output: Output, clock: Clock, *, wide: bool, show_timeline: bool) -> None:
+        self._output = output
+        self._console = Console(file=cast("IO[str]", _Screen(output)))
         self._clock = clock
         self._wide = wide
         self._show_timeline = show_timeline
@@ -38,15 +56,17 @@ class LiveWatcher:
         self._said: set[str] = set()
         self._lines: list[Text] = []
         self._drawn = asyncio.Event()
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
         self._drawing = asyncio.get_running_loop().call_later(0, self._draw)
 
     def _draw(self) -> None:
         lines, self._lines = self._lines, []
+        self._live.update(self._table())
         if lines:
-            self._console.print(Text("\n").join(lines))
-        self._live.update(self._table(), refresh=True)
+            self._console.print(Text("\n").join(lines))  # draws the table below them, too
+        elif self._output.has_room:
+            self._live.refresh()
         self._drawn.set()
         # Once a second at least, because ages move on by themselves.
         self._drawing = asyncio.get_running_loop().call_later(1.0, self._draw)
@@ -57,21 +77,18 @@ class LiveWatcher:
             self._drawing.cancel()
             self._drawing = asyncio.get_running_loop().call_later(FRAME, self._draw)
 
-    def _table(self) -> Table:
+    def _table(self) -> Group:
         titles = WIDE_COLUMNS if self._wide else POD_COLUMNS
-        table = Table(*titles, box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
         now = self._clock.now()
-        for pod in self._pods.values():
-            row = cells(pod_row(pod, now), wide=self._wide)
-            table.add_row(*(self._style(index, cell) for index, cell in enumerate(row)))
-        return table
-
-    def _style(self, index: int, cell: str) -> Text:
-        if index != 2:
-            return Text(cell)
-        if any(word in cell for word in _BAD):
-            return Text(cell, style="bold red")
-        return Text(cell, style="green" if cell in _GOOD else "yellow")
+        rows = [cells(pod_row(pod, now), wide=self._wide) for pod in self._pods.values()]
+        columns = widths(titles, rows)
+        lines = [Text(line(titles, columns), style="bold", no_wrap=True, overflow="crop")]
+        for row in rows:
+            shown = Text(line(row, columns), no_wrap=True, overflow="crop")
+            status = shown.plain.index(row[2], columns[0] + columns[1])
+            shown.stylize(_style(row[2]), status, status + len(row[2]))
+            lines.append(shown)
+        return Group(*lines)
 
     def say(self, text: str, style: str = "") -> None:
         self._lines.append(Text(text, style=style))
@@ -104,11 +121,13 @@ class LiveWatcher:
         name = metadata_of(pod).name or ""
         colour = self._colours.setdefault((name, container), _COLOURS[len(self._colours) % len(_COLOURS)])
         for entry in entries:
-            prefix = Text(f"{name}/{container} | ", style=colour)
-            self._lines.append(prefix + Text.from_ansi(entry.payload.decode(errors="replace")))
+            payload = entry.payload.decode(errors="replace")
+            text = Text.from_ansi(payload) if "\x1b" in payload else Text(payload)
+            self._lines.append(Text.assemble((f"{name}/{container} | ", colour), text))
         self._draw_soon()
-        if len(self._lines) > 500:
+        if len(self._lines) > LINES_LIMIT:
             await self._drawn.wait()
+        await self._output.room()
 
     def warn(self, text: str) -> None:
         self.say(f"warning: {text}", "yellow")
@@ -116,10 +135,14 @@ class LiveWatcher:
     def finished(self, pods: list[FinishedPod]) -> None:
         self._stop()
         for text in summary(pods, with_timeline=self._show_timeline):
-            self._console.print(escape(text), highlight=False, soft_wrap=True)
+            self._console.print(Text(text), soft_wrap=True)
+
+    def hurry(self) -> None:
+        self._output.hurry()
 
     async def close(self) -> None:
         self._stop()
+        await self._output.close()
 
     def _stop(self) -> None:
         if self._live.is_started:
@@ -127,3 +150,9 @@ class LiveWatcher:
             self._draw()
             self._drawing.cancel()
             self._live.stop()
+
+
+def _style(status: str) -> str:
+    if any(word in status for word in _BAD):
+        return "bold red"
+    return "green" if status in _GOOD else "yellow"

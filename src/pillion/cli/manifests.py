@@ -84,9 +84,9 @@ def _texts(files: tuple[str, ...]) -> list[tuple[str, str]]:
                 inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file())
                 if not inside:
                     raise ManifestError(f"cannot read {name}: the folder holds no {', '.join(SUFFIXES)} file")
-                texts += [(str(p), p.read_text()) for p in inside]
+                texts += [(str(p), p.read_text("utf-8")) for p in inside]
             else:
-                texts.append((name, path.read_text()))
+                texts.append((name, path.read_text("utf-8")))
         except OSError as error:
             raise ManifestError(f"cannot read {name}: {error.strerror}") from error
         except UnicodeDecodeError as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +13,13 @@ import click
 import msgspec
 
 from pillion.cli.manifests import read_ask
-from pillion.cli.output import Output
+from pillion.cli.output import Output, stdout_descriptor
 from pillion.clock import LoopClock
 from pillion.containers.images import parse_sources
 from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config
 from pillion.daemon.publishing import parse_publication
 from pillion.daemon.run import Ask, FinishedPod, Run, Watcher
+from pillion.errors import HostError
 
 EXIT_FAILED = 1
 EXIT_TIMEOUT = 124
@@ -27,6 +28,9 @@ _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 class _Shower(Watcher, Protocol):
     def finished(self, pods: list[FinishedPod]) -> None: ...
+
+    def hurry(self) -> None:
+        """Wait no longer for whoever reads."""
 
     async def close(self) -> None: ...
 
@@ -48,7 +52,7 @@ class _Shower(Watcher, Protocol):
     "publish",
     metavar="HOST:PORT",
     multiple=True,
-    help="Reach a Pod's port on this machine: [ADDRESS:]HOST_PORT:[POD/]PORT.",
+    help="Reach a Pod's port on this machine: [ADDRESS:]HOST_PORT:[[NAMESPACE/]POD/]PORT.",
 )
 @click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
 @click.option(
@@ -98,35 +102,50 @@ def run(
 
     \b
     Exit status: 0 all Pods Succeeded; 1 a Pod Failed; 2 nothing was run (manifest, argument, machine);
-    124 the timeout ended them; 130 Ctrl-C ended them, 143 SIGTERM.
+    124 the timeout ended them; 130 Ctrl-C ended them, 143 SIGTERM, 129 SIGHUP, or nobody reads.
     """
     ask = read_ask(files, namespace)
     ask = msgspec.structs.replace(ask, publications=tuple(parse_publication(text) for text in publish))
     config = Config(
-        state_dir=state_dir, images=parse_sources(images, folder=Path.cwd(), stand_ins=not no_stand_ins)
+        state_dir=state_dir,
+        images=parse_sources(images, folder=_current_folder(), stand_ins=not no_stand_ins),
     )
     sys.exit(asyncio.run(_run(config, ask, output, show_timeline=timeline, timeout=timeout, color=color)))
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise HostError("the current folder does not exist any more; change into another") from None
 
 
 async def _run(
     config: Config, ask: Ask, output: str, *, show_timeline: bool, timeout: float | None, color: bool | None
 ) -> int:
     endings: list[int] = []
-    runs: list[Run] = []
 
     def end(status: int) -> None:
         endings.append(status)
-        for known in runs:
-            known.interrupt()
+        run.interrupt()
+        if len(endings) > 1:
+            watcher.hurry()
 
+    def broken(error: OSError) -> None:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            click.echo(f"pillion: cannot write to standard output: {error.strerror}", err=True)
+        if not endings:  # a terminal that goes away says so by SIGHUP too
+            end(_SIGNALS[signal.SIGHUP])
+
+    watcher = _watcher(output, Output(stdout_descriptor(), broken), show_timeline=show_timeline, color=color)
+    run = Run(config, ask, watcher)
     loop = asyncio.get_running_loop()
     for number, status in _SIGNALS.items():
-        loop.add_signal_handler(number, end, status)
-    watcher = _watcher(output, lambda: end(_SIGNALS[signal.SIGHUP]), show_timeline=show_timeline, color=color)
-    runs.append(Run(config, ask, watcher))
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, end, status)
     timer = loop.call_later(timeout, end, EXIT_TIMEOUT) if timeout is not None else None
     try:
-        pods = await runs[0].run()
+        pods = await run.run()
         watcher.finished(pods)
     finally:
         if timer is not None:
@@ -137,23 +156,17 @@ async def _run(
     return 0 if all(pod.phase == "Succeeded" for pod in pods) else EXIT_FAILED
 
 
-def _watcher(output: str, broken: Callable[[], None], *, show_timeline: bool, color: bool | None) -> _Shower:
-    if output == "json":
+def _watcher(format_: str, output: Output, *, show_timeline: bool, color: bool | None) -> _Shower:
+    if format_ == "json":
         from pillion.cli.jsonwatcher import JsonWatcher
 
-        return JsonWatcher(Output(sys.stdout.buffer, broken))
+        return JsonWatcher(output)
+    wide = format_ == "wide"
     is_live = sys.stdout.isatty() if color is None else color
     if is_live:
-        from rich.console import Console
-
         from pillion.cli.livewatcher import LiveWatcher
 
-        console = Console(force_terminal=True if color else None)
-        return LiveWatcher(console, LoopClock(), wide=output == "wide", show_timeline=show_timeline)
+        return LiveWatcher(output, LoopClock(), wide=wide, show_timeline=show_timeline)
     from pillion.cli.textwatcher import TextWatcher
 
-    return TextWatcher(
-        Output(sys.stdout.buffer, broken),
-        wide=output == "wide",
-        show_timeline=show_timeline,
-    )
+    return TextWatcher(output, wide=wide, show_timeline=show_timeline)

@@ -24,8 +24,3 @@ def widths(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 def line(values: Sequence[str], columns: Sequence[int]) -> str:
     return "   ".join(value.ljust(width) for value, width in zip(values, columns, strict=True)).rstrip()
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    columns = widths(titles, rows)
-    return [line(titles, columns), *(line(row, columns) for row in rows)]

@@ -77,6 +77,9 @@ class TextWatcher:
         for text in summary(pods, with_timeline=self._show_timeline):
             self.say(text)
 
+    def hurry(self) -> None:
+        self._output.hurry()
+
     async def close(self) -> None:
         await self._output.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pillion.cli.table import table
+from pillion.cli.table import line, widths
 from pillion.lifecycle.story import Entry, Kind
 
 
@@ -18,6 +18,15 @@ def timeline(story: Iterable[Entry]) -> list[str]:
     for entry in entries:
         arrow = "→ " if entry.kind is Kind.ASKED else "  "
         rows.append(
-            (f"{entry.at - start:9.3f}", entry.container or "(pod)", arrow + entry.text, entry.because)
+            (
+                f"{entry.at - start:9.3f}",
+                entry.container or "(pod)",
+                arrow + " ".join(entry.text.split()),
+                entry.because,
+            )
         )
-    return table((" SECONDS", "CONTAINER", "WHAT", "BECAUSE"), rows)
+    # A long message must not push the reasons of all others out of sight: what has no reason needs no column.
+    wide = [row if row[3] else (*row[:2], "", "") for row in rows]
+    titles = (" SECONDS", "CONTAINER", "WHAT", "BECAUSE")
+    columns = widths(titles, wide)
+    return [line(titles, columns), *(line(row, columns) for row in rows)]

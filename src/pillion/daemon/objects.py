@@ -10,12 +10,23 @@ import msgspec
 
 from pillion.clock import Clock
 from pillion.objects.models import core_v1, meta_v1
-from pillion.plan.pods import identity_of
+from pillion.plan.pods import identity_of, metadata_of
 from pillion.status import repeat, same
 from pillion.status.containers import to_time
 
 EVENTS_KEPT = 2000
 """Events remembered; older ones are dropped, as an API server's are after an hour."""
+GENERATED_PREFIX_LIMIT = 58
+"""Characters of a generateName that are used (apiserver: storage/names/generate.go)."""
+
+
+def named(pod: core_v1.Pod) -> core_v1.Pod:
+    """The pod with a name, made from its `generateName` if need be."""
+    meta = metadata_of(pod)
+    if meta.name:
+        return pod
+    name = f"{(meta.generateName or '')[:GENERATED_PREFIX_LIMIT]}{uuid.uuid4().hex[:5]}"
+    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(meta, name=name))
 
 
 class LocalObjects:
@@ -60,13 +71,11 @@ class LocalObjects:
         spec = pod.spec
         assert spec is not None
         uid = str(uuid.uuid4())
-        name = meta.name or f"{meta.generateName or ''}{uid[:5]}"
         admitted = core_v1.Pod(
             apiVersion="v1",
             kind="Pod",
             metadata=msgspec.structs.replace(
                 meta,
-                name=name,
                 namespace=meta.namespace or "default",
                 uid=uid,
                 creationTimestamp=to_time(self._clock.now()),

@@ -11,7 +11,7 @@ from pillion.objects.models import core_v1
 from pillion.plan.containerspec import HostPort
 from pillion.plan.pods import containers_of, metadata_of
 
-FORM = "[ADDRESS:]HOST_PORT:[POD/]PORT, for example 8080:8000 or 127.0.0.1:8080:agent/http"
+FORM = "[ADDRESS:]HOST_PORT:[[NAMESPACE/]POD/]PORT, for example 8080:8000 or 127.0.0.1:8080:agent/http"
 LOOPBACK = "127.0.0.1"
 """Where a port is published unless an address is named: nobody else's business by default."""
 
@@ -23,6 +23,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     host_ip: str
     host_port: int
     pod: str | None
+    """A name, or namespace/name."""
     port: int | str
 
 
@@ -69,7 +70,7 @@ def match(publications: list[Publication], pods: list[core_v1.Pod]) -> list[Publ
 
 
 def _match(publication: Publication, pods: list[core_v1.Pod]) -> Published:
-    wanted = [pod for pod in pods if publication.pod in (None, metadata_of(pod).name)]
+    wanted = [pod for pod in pods if publication.pod in (None, metadata_of(pod).name, _full_name(pod))]
     if not wanted:
         names = ", ".join(sorted(metadata_of(pod).name or "" for pod in pods))
         raise ManifestError(
@@ -81,15 +82,15 @@ def _match(publication: Publication, pods: list[core_v1.Pod]) -> Published:
     if not found:
         raise ManifestError(f"cannot publish {publication.text}: no Pod has a port {publication.port}")
     if len(found) > 1:
-        names = ", ".join(sorted(metadata_of(pod).name or "" for pod, _ in found))
+        names = ", ".join(sorted(_full_name(pod) for pod, _ in found))
         raise ManifestError(
-            f"cannot publish {publication.text}: several Pods have that port ({names}); say which one: POD/PORT"
+            f"cannot publish {publication.text}: several Pods have that port ({names}); say which one: "
+            "[NAMESPACE/]POD/PORT"
         )
     pod, (number, protocol) = found[0]
-    meta = metadata_of(pod)
     return Published(
         publication=publication,
-        pod=f"{meta.namespace or 'default'}/{meta.name}",
+        pod=_full_name(pod),
         host_port=HostPort(
             host_ip=publication.host_ip,
             host_port=publication.host_port,
@@ -97,6 +98,11 @@ def _match(publication: Publication, pods: list[core_v1.Pod]) -> Published:
             protocol=protocol,
         ),
     )
+
+
+def _full_name(pod: core_v1.Pod) -> str:
+    meta = metadata_of(pod)
+    return f"{meta.namespace or 'default'}/{meta.name}"
 
 
 def _find(pod: core_v1.Pod, port: int | str) -> tuple[int, str] | None:

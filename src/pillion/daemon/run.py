@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from pillion.clock import LoopClock
-from pillion.containers.inotify import Folders
-from pillion.containers.logs import follow, tail
+from pillion.containers.logs import tail
 from pillion.crilog import Entry
 from pillion.daemon import lock
 from pillion.daemon.assembly import Config, build_drivers
-from pillion.daemon.objects import LocalObjects
+from pillion.daemon.following import LogFollowers, log_path
+from pillion.daemon.objects import LocalObjects, named
 from pillion.daemon.publishing import Publication, Published, match
 from pillion.errors import HostError
 from pillion.lifecycle import Stage
@@ -82,30 +81,29 @@ class Run:
 
     def __init__(self, config: Config, ask: Ask, watcher: Watcher) -> None:
         self._config = config
-        self._ask = ask
+        self._ask = msgspec.structs.replace(ask, pods=tuple(named(pod) for pod in ask.pods))
         self._watcher = watcher
+        self._clock = LoopClock()
+        self._objects = LocalObjects(self._clock)
         self._interrupts = 0
-        self._interrupted = asyncio.Event()
-        self._followed: set[tuple[str, str, int]] = set()
-        self._ended: dict[tuple[str, str, int], asyncio.Event] = {}
-        self._followers: list[asyncio.Task[None]] = []
+        self._hurried = asyncio.Event()
         self._reached: dict[str, str] = {}
-        self._folders = Folders()
 
     def interrupt(self) -> None:
         self._interrupts += 1
-        self._interrupted.set()
+        if self._interrupts > 1:
+            self._hurried.set()
+        self._objects.changed.set()
 
     async def run(self) -> list[FinishedPod]:
         """Run everything to its end and leave nothing behind. Raises ManifestError, HostError."""
-        clock = LoopClock()
-        self._objects = objects = LocalObjects(clock)
+        objects = self._objects
         for config_map in self._ask.config_maps:
             objects.put_config_map(config_map)
         for secret in self._ask.secrets:
             objects.put_secret(secret)
         published = match(list(self._ask.publications), list(self._ask.pods))
-        drivers = build_drivers(self._config, clock, objects)
+        drivers = build_drivers(self._config, self._clock, objects)
         with lock.hold(drivers.state):
             objects.on_event(self._watcher.event)
             node = Node(drivers, objects)
@@ -171,68 +169,30 @@ class Run:
     ) -> list[FinishedPod]:
         shown: dict[str, core_v1.Pod] = {}
         obeyed = 0
-        stopper = tasks.create_task(self._interrupted.wait())
+        followers = LogFollowers(drivers.state, self._watcher.log, self._watcher.warn, tasks)
         while True:
             self._objects.changed.clear()
             if self._interrupts > obeyed:
                 obeyed = self._interrupts
                 for worker in node.workers.values():
                     worker.delete(0 if obeyed > 1 else worker.plan.grace_seconds)
-                self._interrupted.clear()
-                stopper = tasks.create_task(self._interrupted.wait())
             for worker in workers:
                 pod = worker.pod
                 if shown.get(worker.uid) is not pod:
                     shown[worker.uid] = pod
                     self._watcher.changed(pod, pod_row(pod, drivers.clock.now()))
-                    self._follow_logs(drivers, worker, tasks)
+                    followers.look(worker)
                     self._reach(drivers, worker, published, tasks)
             for warning in drivers.network.warnings():
                 self._watcher.warn(warning)
             if all(worker.record.stage is Stage.FINISHED for worker in node.workers.values()):
                 break
-            changed = tasks.create_task(self._objects.changed.wait())
-            await asyncio.wait({changed, stopper}, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
-        stopper.cancel()
-        for ended in self._ended.values():
-            ended.set()
-        if self._followers:
-            await asyncio.wait(self._followers)
-        finished = [await self._conclude(drivers, worker) for worker in workers]
+            await self._objects.changed.wait()
+        await followers.finish(self._hurried)
+        finished = [self._conclude(drivers, worker) for worker in workers]
         for uid in list(node.workers):
             node.forget(uid)
         return finished
-
-    def _follow_logs(self, drivers: Drivers, worker: PodWorker, tasks: asyncio.TaskGroup) -> None:
-        """Follow each instance of each container from its first line on."""
-        status = worker.pod.status
-        if status is None:
-            return
-        for known in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
-            if not known.containerID:
-                continue
-            for attempt in {known.restartCount, max(0, known.restartCount - 1)}:
-                key = (worker.uid, known.name, attempt)
-                if key not in self._followed and _log_path(drivers, worker, known.name, attempt).exists():
-                    self._followed.add(key)
-                    ended = self._ended.setdefault(key, asyncio.Event())
-                    self._followers.append(
-                        tasks.create_task(self._follow(drivers, worker, known.name, attempt, ended))
-                    )
-            for (uid, name, attempt), ended in self._ended.items():
-                is_over = attempt < known.restartCount or (
-                    known.state is not None and known.state.running is None
-                )
-                if uid == worker.uid and name == known.name and is_over:
-                    ended.set()
-
-    async def _follow(
-        self, drivers: Drivers, worker: PodWorker, container: str, attempt: int, ended: asyncio.Event
-    ) -> None:
-        path = _log_path(drivers, worker, container, attempt)
-        async for entries in follow(path, ended, self._folders):
-            await self._watcher.log(worker.pod, container, entries)
 
     def _reach(
         self, drivers: Drivers, worker: PodWorker, published: list[Published], tasks: asyncio.TaskGroup
@@ -256,7 +216,7 @@ class Run:
                 return
         self._watcher.reachable(worker.pod, published)
 
-    async def _conclude(self, drivers: Drivers, worker: PodWorker) -> FinishedPod:
+    def _conclude(self, drivers: Drivers, worker: PodWorker) -> FinishedPod:
         pod = worker.pod
         status = pod.status or core_v1.PodStatus()
         failed = []
@@ -264,7 +224,7 @@ class Run:
             ended = known.state.terminated if known.state is not None else None
             if ended is None or ended.exitCode == 0 or known.name in _sidecars(pod):
                 continue
-            path = _log_path(drivers, worker, known.name, known.restartCount)
+            path = log_path(drivers.state, worker, known.name, known.restartCount)
             failed.append(
                 FailedContainer(
                     name=known.name,
@@ -305,9 +265,3 @@ def _is_same(saved: SavedPod, pod: core_v1.Pod) -> bool:
 
 def _sidecars(pod: core_v1.Pod) -> set[str]:
     return {c.name for c in spec_of(pod).initContainers or () if c.restartPolicy == "Always"}
-
-
-def _log_path(drivers: Drivers, worker: PodWorker, container: str, attempt: int) -> Path:
-    plan = worker.plan
-    folder = drivers.state.pod_logs(plan.namespace, plan.name, plan.uid)
-    return Path(drivers.state.container_log(folder, container, attempt))

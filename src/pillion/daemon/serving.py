@@ -38,7 +38,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_state_dir(path: str) -> StateDir:
-    return StateDir(PurePosixPath(os.path.abspath(path)))  # noqa: PTH100 - may not exist yet
+    """By its real path: runc refuses a root filesystem that is reached through a symlink."""
+    return StateDir(PurePosixPath(os.path.realpath(path)))
 
 
 def find_server(state: StateDir) -> Serving | None:

@@ -91,7 +91,7 @@ def test_all_problems_of_all_files_are_told_at_once(
         (("run", "p.yaml", "--image", "box=empty"), "empty"),
         (
             ("run", "p.yaml", "--publish", "80"),
-            "cannot read --publish 80: expected [ADDRESS:]HOST_PORT:[POD/]PORT",
+            "cannot read --publish 80: expected [ADDRESS:]HOST_PORT:[[NAMESPACE/]POD/]PORT",
         ),
         (("run", "p.yaml", "--publish", "x:80"), "cannot read --publish x:80: x is not a port"),
         (("run", "p.yaml", "--publish", "70000:80"), "70000 is not a port"),
@@ -117,7 +117,7 @@ def test_an_argument_that_cannot_be_is_refused(
         ("8080:other/80", "cannot publish 8080:other/80: there is no Pod other; Pods: p, q"),
         (
             "8080:http",
-            "cannot publish 8080:http: several Pods have that port (p, q); say which one: POD/PORT",
+            "several Pods have that port (default/p, default/q); say which one: [NAMESPACE/]POD/PORT",
         ),
         ("8080:metrics", "cannot publish 8080:metrics: no Pod has a port metrics"),
     ],

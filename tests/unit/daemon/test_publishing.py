@@ -12,9 +12,9 @@ from pillion.objects.codec import decode
 from pillion.objects.models import core_v1
 
 
-def a_pod(name: str, *ports: dict[str, Any]) -> core_v1.Pod:
+def a_pod(name: str, *ports: dict[str, Any], namespace: str = "default") -> core_v1.Pod:
     tree = {
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {"containers": [{"name": "main", "image": "box", "ports": list(ports)}]},
     }
     pod, problems = decode(core_v1.Pod, tree)
@@ -57,6 +57,7 @@ def test_what_is_no_publication_is_refused_with_its_form(text: str) -> None:
         ("8080:53", (a_pod("p", HTTP), a_pod("q", DNS)), ("default/q", 53, "UDP")),
         ("8080:q/http", (a_pod("p", HTTP), a_pod("q", HTTP)), ("default/q", 8000, "TCP")),
         ("8080:9000", (a_pod("p", HTTP),), ("default/p", 9000, "TCP")),
+        ("8080:b/p/http", (a_pod("p", HTTP), a_pod("p", HTTP, namespace="b")), ("b/p", 8000, "TCP")),
     ],
 )
 def test_a_publication_means_the_one_port_that_fits(
