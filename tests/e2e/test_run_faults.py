@@ -352,7 +352,7 @@ def test_a_container_that_floods_its_log_fills_neither_disk_nor_memory_nor_hinde
     assert "Unhealthy" not in text
     assert memory is not None
     assert int(memory[1]) < 250 * 1024
-    # Five files of 10 MiB, and what comes between two looks at each (containers/rotation.py): 175 MB at this rate.
+    # Five files of 10 MiB, and what comes between two looks at each (containers/rotation.py): 250 MB at this rate.
     assert 30e6 < peak < 300e6, "the flood was none, or it was not contained"
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from pillion.containers.rotation import (
+    BUSY_SECONDS,
+    MAX_BYTES,
+    QUIET_SECONDS,
     compress_all,
+    next_look,
     remove_excess,
     remove_older,
     remove_temporary,
@@ -30,6 +34,21 @@ def log_with(folder: Path, *suffixes: str) -> Path:
 
 def names(paths: list[Path]) -> list[str]:
     return [path.name.removeprefix("0.log.") for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("grown", "within", "pause"),
+    [
+        (0, 0.25, QUIET_SECONDS),
+        (100, 0.25, QUIET_SECONDS),
+        (MAX_BYTES // 10, 0.5, 0.5),
+        (MAX_BYTES // 10, 1.0, QUIET_SECONDS),
+        (MAX_BYTES, 1.0, BUSY_SECONDS),
+        (10 * MAX_BYTES, 0.25, BUSY_SECONDS),
+    ],
+)
+def test_the_faster_a_log_grows_the_sooner_is_the_next_look(grown: int, within: float, pause: float) -> None:
+    assert next_look(grown, within) == pytest.approx(pause, rel=1e-5)
 
 
 def test_a_rotated_file_is_named_by_the_second_in_utc(tmp_path: Path) -> None:
