@@ -18,12 +18,16 @@ HOST = "127.0.0.1"
 """Who can call the API can run anything as root here: nobody else's machine may."""
 GRACE_SECONDS = 2
 """For requests under way when the server ends; watches are longer than any grace."""
+KEEP_ALIVE_SECONDS = 90
+"""How long a connection may wait for its next request (apiserver: server/secure_serving.go, IdleTimeout)."""
 _BACKLOG = 2048
 
 
 def listen(port: int) -> socket.socket:
     """Port 0: any. Raises HostError."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio switches Nagle's algorithm off only where the protocol is spelled out (base_events: _set_nodelay), and with
+    # it an answer's body waits 40 ms for the client to acknowledge the head.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # A port that only closed connections still use is free; without this a restart would have to wait for them.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -50,6 +54,7 @@ class HttpServer(uvicorn.Server):
                 http="h11",
                 ws=StreamsProtocol,
                 ws_ping_interval=None,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=str(certificate),
                 ssl_keyfile=str(key),
