@@ -213,5 +213,8 @@ def test_a_pod_of_which_only_the_object_is_left_is_run_again_and_its_restarts_co
         for note in (server.state / "pods").glob("*/pod.json"):
             note.unlink()
         server.start()
-        server.until("again   1/1     Running   1", "get", "pod", "again", "-w")
-        assert container(server, "again")["restartCount"] == 1
+        restarted = "--for=jsonpath={.status.containerStatuses[0].restartCount}=1"
+        server.kubectl("wait", restarted, "pod/again", "--timeout=10s")
+        server.wait_ready("again")
+        last = container(server, "again")["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"]) == (137, "ContainerStatusUnknown")

@@ -143,13 +143,15 @@ class PodWorker:
         decision = decide(self.plan, self.record, seen, now)
         self.story.extend(tell(self._last_seen, seen, self.record, decision, now))
         changed = self._is_news(decision.record, seen)
+        # A finished pod that is taken over has told everything: the runtime knows nothing of it any more.
+        was_finished = self.record.stage is Stage.FINISHED
         self.record = decision.record
         if self.record.stage not in (Stage.TERMINATED, Stage.FINISHED) or self._last_seen is None:
             # From the tear-down on, the runtime forgets; the status goes on telling how the containers ended.
             self._last_seen = seen
         for event in decision.events:
             self._note(event)
-        if changed or self._is_updated or self.pod.status is None:
+        if not was_finished and (changed or self._is_updated or self.pod.status is None):
             self._is_updated = False
             self._publish(now)
         return decision
