@@ -25,7 +25,7 @@ _BACKLOG = 2048
 
 def listen(port: int) -> socket.socket:
     """Port 0: any. Raises HostError."""
-    # asyncio switches Nagle's algorithm off only where the protocol is spelled out (base_events: _set_nodelay), and with
+    # asyncio switches Nagle's algorithm off only where the protocol is spelled out (base_events: _set_nodelay); with
     # it an answer's body waits 40 ms for the client to acknowledge the head.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # A port that only closed connections still use is free; without this a restart would have to wait for them.
