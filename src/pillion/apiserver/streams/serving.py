@@ -5,6 +5,7 @@ from __future__ import annotations
 from pillion.apiserver import statuses
 from pillion.apiserver.seams import StreamRequest
 from pillion.apiserver.streams.logs import serve_logs
+from pillion.apiserver.streams.nodepaths import serve_node_proxy
 from pillion.apiserver.streams.portforward import serve_port_forward
 from pillion.apiserver.streams.remotecommand import serve_attach, serve_exec
 from pillion.apiserver.streams.websocket import HungUp, UnknownSubprotocol
@@ -14,6 +15,7 @@ _CONVERSATIONS = {
     "exec": serve_exec,
     "attach": serve_attach,
     "portforward": serve_port_forward,
+    "proxy": serve_node_proxy,
 }
 
 
