@@ -199,7 +199,7 @@ def test_any_state_directory_will_do(tmp_path: Path, name: str) -> None:
     manifest = write(tmp_path, a_pod("p", shell("main", "echo hello")))
     leaks.watch(str(tmp_path / "real"))
     done = call("run", str(manifest), "--image", "box=host", "--state-dir", name, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "p/main | hello" in done.stdout
 
 

@@ -21,7 +21,7 @@ REFRESH_PERIOD = 60.0
 
 
 class Node:
-    """Runs pods. `async with node:` opens the drivers; leaving it stops watching, and containers go on."""
+    """Runs pods: `open`, then `run` as a task while pods are to be cared for, then `close`. Containers go on."""
 
     def __init__(self, drivers: Drivers, writer: StatusWriter) -> None:
         self._drivers = drivers

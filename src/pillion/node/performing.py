@@ -138,8 +138,9 @@ class Performer:
                 ips = drivers.node.host_ips
             else:
                 ips = await drivers.network.attach(uid, attempt, handle.netns, spec.ports)
+            self._write_pod_files(ips)
+            # Last: from here on a process that takes over holds the sandbox for complete.
             drivers.runtime.set_addresses(uid, attempt, ips)
-            self.write_pod_files(ips)
         except (CreateError, ConfigError, HostError, OSError) as error:
             await self._undo_sandbox(uid)
             return SandboxFailed(at=drivers.clock.now(), attempt=attempt, message=str(error))
@@ -155,7 +156,7 @@ class Performer:
             else:
                 await self._drivers.runtime.remove_pod(uid)
 
-    def write_pod_files(self, ips: tuple[str, ...]) -> None:
+    def _write_pod_files(self, ips: tuple[str, ...]) -> None:
         """/etc/hosts, /etc/hostname and /etc/resolv.conf of the pod. Raises ConfigError."""
         drivers, at_hand = self._drivers, self._at_hand()
         facts = PodFacts(ips=ips)

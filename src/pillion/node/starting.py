@@ -59,12 +59,12 @@ class Starter:
                 self._ahead[plan.name] = tasks.create_task(self._create_ahead(at_hand, plan))
 
     async def discard(self) -> None:
-        """Remove what was made ahead and never started."""
-        ahead, self._ahead = self._ahead, {}
-        for task in ahead.values():
+        """Remove what was made ahead and never started. Raises HostError; what is left is there for another try."""
+        for name, task in list(self._ahead.items()):
             made = await task
             if made is not None:
                 await self._drivers.runtime.remove(made[1])
+            self._ahead.pop(name, None)
 
     async def start(
         self, at_hand: PodAtHand, plan: ContainerPlan, attempt: int

@@ -37,6 +37,28 @@ def status_of(worker: PodWorker, name: str) -> Any:
     return next(one for one in known if one.name == name)
 
 
+def test_a_sandbox_is_complete_only_when_its_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies just then would leave a sandbox in which no container can start."""
+
+    async def life(lab: Lab) -> None:
+        complete = lab.runtime.set_addresses
+        files: list[str] = []
+
+        def look(uid: str, attempt: int, ips: tuple[str, ...]) -> None:
+            files.extend(sorted(path.name for path in Path(lab.state.pod(uid)).iterdir() if path.is_file()))
+            complete(uid, attempt, ips)
+
+        monkeypatch.setattr(lab.runtime, "set_addresses", look)
+        worker = lab.run_pod(containers=[MAIN])
+        await lab.until(is_running(worker))
+        assert {"etc-hosts", "hostname", "resolv.conf"} <= set(files)
+        await end(lab, worker)
+
+    live(tmp_path, life)
+
+
 async def end(lab: Lab, worker: PodWorker, grace: int = 5) -> None:
     worker.delete(grace)
     await lab.until(is_finished(worker))
