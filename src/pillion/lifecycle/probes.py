@@ -21,6 +21,10 @@ INITIAL = {
     ProbeKind.LIVENESS: ProbeOutcome.SUCCESS,
     ProbeKind.STARTUP: ProbeOutcome.UNKNOWN,
 }
+COMPANY = 0.05
+"""Seconds that an attempt may come early when the pod's worker is at work anyway: waking up costs more than asking.
+A container's probes begin within milliseconds of each other, so from then on they are asked together. The phase of each
+stays, and none is asked before its initial delay is over."""
 _NAMES = {ProbeKind.STARTUP: "Startup", ProbeKind.LIVENESS: "Liveness", ProbeKind.READINESS: "Readiness"}
 
 
@@ -141,18 +145,19 @@ def _advance(
         return
     if kind is not ProbeKind.STARTUP and not has_started:
         return
+    started_at = instance.started_at if instance.started_at is not None else turn.now
+    begins = Instant(started_at + probe.initial_delay)
     due = worker.next_at
     if due is None:
         # Readiness is asked at once when the container has just started to count as started, whatever its period
         # (prober_manager.go: UpdatePodStatus triggers it, and the period begins anew); the initial delay still holds.
-        started_at = instance.started_at if instance.started_at is not None else turn.now
-        due = Instant(started_at + probe.initial_delay)
+        due = begins
         if due < turn.now and kind is ProbeKind.READINESS:
             due = turn.now
         elif due < turn.now:
             # Ticks before the container counted as started asked nothing.
             due = Instant(due + ceil((turn.now - due) / probe.period) * probe.period)
-    if due > turn.now:
+    if due > turn.now and (due > turn.now + COMPANY or begins > turn.now):
         if worker.next_at != due:
             turn.set_probe(key, replaced(worker, next_at=due))
         turn.wake(due)

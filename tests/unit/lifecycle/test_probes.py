@@ -32,6 +32,22 @@ def test_before_the_first_answer_readiness_counts_as_failed_liveness_as_passed_s
     }
 
 
+def test_probes_that_are_due_within_a_moment_are_asked_together_and_keep_their_phases() -> None:
+    plan = pod(main(post_start=HOOK, liveness=probe(), readiness=probe(period=10)))
+    sim = Simulation(plan, {"main": Script(hooks={"postStart": (0.03, None)})})
+    sim.run(until=25)
+    assert (asked(sim, "readiness"), asked(sim, "liveness")) == ([0.03, 10, 20], [10, 20])
+    assert sim.record.probes[probe_key("main", ProbeKind.READINESS)].next_at == pytest.approx(30.03)
+
+
+def test_no_probe_is_asked_before_its_initial_delay_is_over() -> None:
+    plan = pod(sidecar(liveness=probe()), main(liveness=probe(initial_delay=10)))
+    sim = Simulation(plan, {"main": Script(start_takes=0.03)})
+    sim.run(until=25)
+    assert asked(sim, "liveness", "sidecar") == [0, 10, 20]
+    assert asked(sim, "liveness") == [10.03, 20]
+
+
 @pytest.mark.parametrize(
     ("settings", "times"),
     [
