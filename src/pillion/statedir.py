@@ -8,7 +8,7 @@ DIR/pki/                                    CA, certificates, keys, the administ
 DIR/objects.db                              every object, and the history of changes
 DIR/network.json                            bridge, subnet and the leased addresses
 DIR/images/                                 blobs, unpacked layers, references
-DIR/pods/UID/                               pod.json, record.json, etc-hosts, resolv.conf, hostname
+DIR/pods/UID/                               pod.json, etc-hosts, resolv.conf, hostname
 DIR/pods/UID/volumes/NAME                   one folder (or mount) per volume
 DIR/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX  what a subPath leads to, bind-mounted
 DIR/pods/UID/termination/CONTAINER/ATTEMPT  the file behind terminationMessagePath

@@ -14,7 +14,7 @@ from tests.runtime_lab import UID, sandbox_spec
 from pillion.errors import HostError
 from pillion.lifecycle import Stage
 from pillion.network import NetworkError
-from pillion.node import PodWorker
+from pillion.node import PodWorker, persistence
 from pillion.testing.fakeruntime import Script
 
 MAIN: dict[str, Any] = {"name": "main", "image": "box", "command": ["serve"]}
@@ -432,3 +432,30 @@ def test_what_an_earlier_process_left_and_resists_is_said_keeps_nobody_waiting_a
 def test_network_errors_are_host_errors() -> None:
     """The performer relies on it."""
     assert issubclass(NetworkError, HostError)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "known"),
+    [
+        (b"whole", None, True),
+        (b"whole", b"{", True),
+        (None, b"whole", True),
+        (None, b"{", False),
+    ],
+)
+def test_a_process_that_died_while_it_wrote_leaves_one_whole_file(
+    tmp_path: Path, old: bytes | None, new: bytes | None, *, known: bool
+) -> None:
+    async def life(lab: Lab) -> None:
+        worker = lab.run_pod(containers=[MAIN])
+        await lab.until(is_running(worker))
+        folder = Path(lab.state.pod(worker.uid))
+        whole = (folder / "pod.json").read_bytes()
+        (folder / "pod.json").unlink()
+        for name, content in (("pod.json", old), ("pod.json.new", new)):
+            if content is not None:
+                (folder / name).write_bytes(whole if content == b"whole" else content)
+        assert (worker.uid in persistence.load_all(lab.state)) is known
+        await end(lab, worker)
+
+    live(tmp_path, life)
