@@ -18,7 +18,7 @@ from bench.world import pod_manifest
 
 Tree = dict[str, Any]
 
-CROWDS = (100, 1_000)
+CROWDS = (100, 1_000, 10_000)
 ROUNDS, KUBECTL_ROUNDS = 10, 5
 WRITES = 100
 """Of which each watch sees every one."""
