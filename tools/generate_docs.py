@@ -6,6 +6,7 @@ tools/generate_docs.py --check   exit status 1 when something is not as it shoul
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -14,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from click.testing import CliRunner
 
 from pillion import statedir
+from pillion.apiserver.catalogue import build_registry
+from pillion.apiserver.registry import ALL_VERBS, Service
 from pillion.cli import pillion
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +47,59 @@ def _command_paths(command: click.Command, path: tuple[str, ...]) -> list[tuple[
 
 
 def _help(path: tuple[str, ...]) -> str:
-    name = " ".join(("pillion", *path))
-    result = CliRunner(env={"PILLION_STATE_DIR": None}).invoke(
-        pillion, [*path, "--help"], prog_name="pillion", terminal_width=WIDTH
-    )
-    assert result.exit_code == 0, result.output
-    text = "\n".join(line.rstrip() for line in result.output.splitlines())
-    return f"## {name}\n\n```text\n{text}\n```"
+    context: click.Context | None = None
+    command: click.Command = pillion
+    for name in ("pillion", *path):
+        if context is not None:
+            assert isinstance(command, click.Group)
+            found = command.get_command(context, name)
+            assert found is not None
+            command = found
+        settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+        context = click.Context(command, parent=context, info_name=name, **settings)
+    assert context is not None
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    return f"## {' '.join(('pillion', *path))}\n\n```text\n{text}\n```"
 
 
 def state_directory_tree() -> str:
     """The tree in statedir's docstring."""
-    lines = (statedir.__doc__ or "").splitlines()
-    tree = "\n".join(line.removeprefix("    ") for line in lines if line.startswith("    "))
-    return f"```text\n{tree}\n```"
+    lines = (line.strip() for line in (statedir.__doc__ or "").splitlines())
+    tree = [line for line in lines if line.startswith("DIR/")]
+    assert tree, "statedir's docstring shows the tree"
+    return "\n".join(("```text", *tree, "```"))
+
+
+def kinds(service: Service) -> str:
+    """The resources that are served in this way, as discovery shows them."""
+    rows = [
+        "| kind | resource | short | scope | verbs | subresources |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for resource in build_registry():
+        if resource.service is service:
+            verbs = "all" if resource.verbs == ALL_VERBS else ", ".join(resource.verbs)
+            below = ", ".join(f"`{known.name}`" for known in resource.subresources)
+            cells = (
+                resource.kind,
+                f"`{resource.api_version}` {resource.plural}",
+                ", ".join(resource.short_names),
+                "namespace" if resource.namespaced else "cluster",
+                verbs,
+                below,
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def refused_kinds() -> str:
+    """Those that are listed as empty: what a client is told that creates one."""
+    names = dict.fromkeys(
+        f"{resource.kind}{f' ({resource.group})' if resource.group else ''}"
+        for resource in build_registry()
+        if resource.service is Service.EMPTY
+    )
+    return ", ".join(names) + "."
 
 
 def layers() -> str:
@@ -86,6 +127,9 @@ PAGES: dict[str, Callable[[], str]] = {"docs/reference/cli.md": cli_page}
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/reference/state-directory.md", "tree"): state_directory_tree,
     ("ARCHITECTURE.md", "layers"): layers,
+    ("docs/reference/api.md", "stored kinds"): functools.partial(kinds, Service.STORED),
+    ("docs/reference/api.md", "computed kinds"): functools.partial(kinds, Service.COMPUTED),
+    ("docs/reference/api.md", "refused kinds"): refused_kinds,
 }
 """Parts of pages, between `<!-- made: NAME -->` and `<!-- end -->`."""
 

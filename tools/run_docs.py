@@ -83,6 +83,7 @@ def rerun_served(blocks: list[str]) -> list[str]:
     usual = {
         f" --state-dir {state}": "",
         str(state): DEFAULT_STATE_DIR,
+        str(state.parent): "/root",
         str(port): str(DEFAULT_PORT),
         str(ROOT): "/opt/pillion",
     }
