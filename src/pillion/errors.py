@@ -28,3 +28,10 @@ class PeerError(PillionError):
 
 class Bug(PillionError):  # noqa: N818 - the word says whose fault it is
     """An invariant of ours does not hold."""
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors inside a group of tasks' errors; of a single one, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pillion import __version__
-from pillion.errors import Bug, PillionError
+from pillion.errors import Bug, PillionError, leaves
 
 _COMMANDS = {
     "run": ("pillion.cli.run", "run", "Run the Pods of manifests on this machine, until they are done."),
@@ -92,9 +92,9 @@ def main(argv: list[str] | None = None) -> Any:
 
 def _explain(error: Exception) -> str:
     """The errors inside a group of tasks; for a bug of ours, where its details are."""
-    leaves = _leaves(error)
-    if all(isinstance(leaf, PillionError) and not isinstance(leaf, Bug) for leaf in leaves):
-        return "; ".join(dict.fromkeys(map(str, leaves)))
+    found = leaves(error)
+    if all(isinstance(leaf, PillionError) and not isinstance(leaf, Bug) for leaf in found):
+        return "; ".join(dict.fromkeys(map(str, found)))
     import tempfile
     import traceback
 
@@ -102,15 +102,9 @@ def _explain(error: Exception) -> str:
         "w", prefix="pillion-", suffix=".txt", delete=False, encoding="utf-8"
     ) as report:
         traceback.print_exception(error, file=report)
-    texts = "; ".join(dict.fromkeys(f"{type(leaf).__name__}: {leaf}" for leaf in leaves))
+    texts = "; ".join(dict.fromkeys(f"{type(leaf).__name__}: {leaf}" for leaf in found))
     return (
         f"internal error: {texts}\n"
         f"The details are in {report.name}: please send them along with your report. Containers that still run are "
         "taken over, or stopped, by the next `pillion run` with the same state directory."
     )
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import errno
 import signal
 import sys
@@ -123,6 +124,8 @@ def _current_folder() -> Path:
 async def _run(
     config: Config, ask: Ask, output: str, *, show_timeline: bool, timeout: float | None, color: bool | None
 ) -> int:
+    # What goes wrong is said as Events and messages; a traceback is for nobody who runs a Pod.
+    logging.getLogger("pillion").addHandler(logging.NullHandler())
     endings: list[int] = []
 
     def end(status: int) -> None:

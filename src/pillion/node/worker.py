@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections import deque
+from pathlib import Path
 
 import msgspec
 
+from pillion.errors import leaves
 from pillion.lifecycle import (
     Decision,
     Deletion,
@@ -24,7 +28,7 @@ from pillion.lifecycle.record import replaced
 from pillion.lifecycle.story import Entry, tell
 from pillion.node import persistence
 from pillion.node.drivers import Drivers
-from pillion.node.performing import Performer
+from pillion.node.performing import RETRY, RETRY_CAP, Performer
 from pillion.node.seams import StatusWriter
 from pillion.node.starting import PodAtHand
 from pillion.objects.models import core_v1
@@ -37,6 +41,8 @@ from pillion.plan.volumes import mounted_volumes
 from pillion.status import Addresses, build_event, describe, with_foreign_conditions
 from pillion.status.containers import to_time
 from pillion.units import Instant
+
+logger = logging.getLogger(__name__)
 
 STORY_LENGTH = 1000
 """Entries kept per pod; older ones are forgotten."""
@@ -124,7 +130,27 @@ class PodWorker:
     # The loop
 
     async def run(self) -> None:
-        """Returns when the pod is finished: nothing of it is left on this node."""
+        """Returns when the pod is finished: nothing of it is left on this node.
+
+        An error of ours in one pod ends no other: it is told, and this worker begins again from its record, as a new
+        process would.
+        """
+        delay = RETRY
+        while True:
+            try:
+                await self._live()
+            except Exception as error:  # noqa: BLE001 - this task's one supervisor
+                self._tell_of_bug(error)
+            else:
+                break
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, RETRY_CAP)
+            self.record = resume(self.record)
+            self._outcomes.clear()
+            self._performer = Performer(self._drivers, self._at_hand, self._tell, self._note, self.nudge)
+        self._writer.pod_finished(self.pod)
+
+    async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._news.clear()
@@ -135,7 +161,15 @@ class PodWorker:
                     break
                 await self._wait(decision.wake_at)
             self._performer.abandon()
-        self._writer.pod_finished(self.pod)
+
+    def _tell_of_bug(self, error: Exception) -> None:
+        logger.error("pod %s: an error of ours", self.plan.name, exc_info=error)
+        for leaf in leaves(error):
+            place = traceback.extract_tb(leaf.__traceback__)[-1]
+            text = f"{type(leaf).__name__}: {leaf} ({Path(place.filename).name}:{place.lineno})"
+            self._note(
+                EventNote(type="Warning", reason="FailedSync", message=f"error determining status: {text}")
+            )
 
     def _step(self) -> Decision:
         now = self._drivers.clock.now()

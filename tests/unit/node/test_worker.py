@@ -15,6 +15,7 @@ from pillion.errors import HostError
 from pillion.lifecycle import Stage
 from pillion.network import NetworkError
 from pillion.node import PodWorker, persistence
+from pillion.plan.containerspec import ContainerSpec
 from pillion.testing.fakeruntime import Script
 
 MAIN: dict[str, Any] = {"name": "main", "image": "box", "command": ["serve"]}
@@ -457,5 +458,29 @@ def test_a_process_that_died_while_it_wrote_leaves_one_whole_file(
                 (folder / name).write_bytes(whole if content == b"whole" else content)
         assert (worker.uid in persistence.load_all(lab.state)) is known
         await end(lab, worker)
+
+    live(tmp_path, life)
+
+
+def test_an_error_of_ours_is_told_and_ends_neither_its_pod_nor_another(tmp_path: Path) -> None:
+    async def life(lab: Lab) -> None:
+        create = lab.runtime.create
+        failures = [RuntimeError("a bug of ours"), RuntimeError("again")]
+
+        async def buggy(spec: ContainerSpec) -> str:
+            if spec.pod_name == "unlucky" and failures:
+                raise failures.pop()
+            return await create(spec)
+
+        lab.runtime.create = buggy  # type: ignore[method-assign]
+        unlucky = lab.run_pod("unlucky", containers=[MAIN])
+        other = lab.run_pod("other", containers=[MAIN])
+        await lab.until(is_running(other))
+        await lab.until(is_running(unlucky))
+        told = [event for event in lab.objects.events if event.reason == "FailedSync"]
+        assert told
+        assert all("RuntimeError: a" in (event.message or "") for event in told)
+        await end(lab, unlucky)
+        await end(lab, other)
 
     live(tmp_path, life)
