@@ -55,7 +55,7 @@ def test_a_shown_command_has_only_options_that_exist(page: Path, words: list[str
         found = command.get_command(context, words[0])
         assert found is not None, f"{name(page)}: there is no command {words[0]}"
         command, words = found, words[1:]
-        context = click.Context(command, parent=context)
+        context = click.Context(command, parent=context, **command.context_settings)
     command.make_parser(context).parse_args(list(words))
 
 
