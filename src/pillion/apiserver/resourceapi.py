@@ -12,6 +12,7 @@ from pillion.apiserver import requests, statuses, watching
 from pillion.apiserver.instruments import Instruments, RequestLabels
 from pillion.apiserver.negotiation import BODY_LIMIT_BYTES
 from pillion.apiserver.nodeproxy import NodeProxy
+from pillion.apiserver.proxynames import split_proxy_name
 from pillion.apiserver.reading import Reads, plan_show
 from pillion.apiserver.registry import Registry, Service
 from pillion.apiserver.requests import Request, Target
@@ -149,7 +150,9 @@ class ResourceApi:
     async def _stream(
         self, target: Target, query: requests.Query, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        stored = self._writes.writes.read(target.resource, target.namespace, target.name)
+        proxied = split_proxy_name(target.name) if target.subresource == "proxy" else None
+        name = target.name if proxied is None else proxied.name
+        stored = self._writes.writes.read(target.resource, target.namespace, name)
         if self._streams is None:
             raise statuses.refused(
                 target.resource, target.name, f"this server does not serve {target.subresource}"
@@ -158,6 +161,7 @@ class ResourceApi:
             StreamRequest(
                 resource=target.resource,
                 subresource=target.subresource,
+                name=target.name,
                 object=msgspec.json.decode(stored.value),
                 path=target.rest,
                 query=query,
@@ -171,6 +175,8 @@ class ResourceApi:
     def _check_served(self, verb: str, target: Target) -> None:
         """Raises ApiError for a verb that the resource does not have."""
         resource = target.resource
+        if target.subresource == "proxy" and resource.subresource("proxy") is not None:
+            return  # for every method, with or without a verb of its own (OPTIONS): the proxy knows which
         if resource.service is Service.EMPTY and verb in ("create", "update", "patch", "delete"):
             return  # refused later, in pillion's own words
         if not target.subresource:
@@ -179,7 +185,9 @@ class ResourceApi:
             verbs = known.verbs
         else:
             raise statuses.no_such_path()
-        if verb not in verbs or (verb in ("update", "patch") and not target.name):
+        is_collection = not target.name
+        misplaced = ("update", "patch") if is_collection else ("create",) if not target.subresource else ()
+        if verb not in verbs or verb in misplaced:
             raise statuses.method_not_allowed(resource, verb or "this")
 
     def _check_path_allowed(self, scope: Scope) -> None:

@@ -54,6 +54,8 @@ class ServerInfo:
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         answer = self._answer(scope["path"], headers)
+        if scope.get("method", "GET") not in ("GET", "HEAD"):
+            raise statuses.ApiError(405, "MethodNotAllowed", "405: Method Not Allowed")
         await send_answer(answer, send, without_body=scope.get("method") == "HEAD")
 
     def _answer(self, path: str, headers: dict[bytes, bytes]) -> Answer:

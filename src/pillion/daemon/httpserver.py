@@ -8,8 +8,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pillion.apiserver.streams.handshake import StreamsProtocol
 from pillion.errors import HostError
@@ -41,6 +43,18 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+class _Protocol(H11Protocol):
+    def send_400_response(self, msg: str) -> None:
+        """Also in the middle of a request that is being answered: one answer is enough, and then nobody is there."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+
 class HttpServer(uvicorn.Server):
     def __init__(self, app: Starlette, listener: socket.socket, certificate: Path, key: Path) -> None:
         super().__init__(
@@ -51,7 +65,7 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                http="h11",
+                http=_Protocol,
                 ws=StreamsProtocol,
                 ws_ping_interval=None,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
