@@ -77,7 +77,7 @@ def _prometheus() -> tuple[HostImage, str]:
             PullFailure.PULL,
             "the image prom/prometheus is run with this machine's own Prometheus, which is not installed: "
             "run `apt-get install prometheus`, or `pillion image load FILE`, or name another source: "
-            "`pillion run … --image prom/prometheus=SOURCE`",
+            "`pillion run|serve … --image prom/prometheus=SOURCE`",
         )
     image = HostImage(
         entrypoint=(str(program),),

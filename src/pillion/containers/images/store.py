@@ -315,5 +315,5 @@ def _unknown(image: str, policy: PullPolicy) -> ImageError:
     return ImageError(
         PullFailure.PULL,
         f"no image {image} on this machine, and pillion does not pull from registries: "
-        f"run `pillion image load FILE`, or name a source: `pillion run … --image {image}=SOURCE`",
+        f"run `pillion image load FILE`, or name a source: `pillion run|serve … --image {image}=SOURCE`",
     )
