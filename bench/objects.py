@@ -20,6 +20,8 @@ Tree = dict[str, Any]
 
 CROWDS = (100, 1_000, 10_000)
 ROUNDS, KUBECTL_ROUNDS = 10, 5
+"""kubectl asks for pages of 500, and from the eleventh request on for five a second (client-go: rest/config.go,
+DefaultBurst and DefaultQPS): with 10,000 objects the figure is nearly all its own patience."""
 WRITES = 100
 """Of which each watch sees every one."""
 WATCHERS = 50
