@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pillion.daemon.detaching import report, start_detached
+from pillion.daemon.detaching import ENDING_SIGNALS, report, start_detached
 from pillion.daemon.serving import DEFAULT_PORT, DEFAULT_STATE_DIR, Ending, open_state_dir
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ async def _serve(config: Config, port: int, on_ready: Callable[[int], None]) -> 
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, end_pods)
-    loop.add_signal_handler(signal.SIGUSR1, server.end, Ending.KEEP_PODS)
+    for ending in (Ending.KEEP_PODS, Ending.KILL_PODS):
+        loop.add_signal_handler(ENDING_SIGNALS[ending], server.end, ending)
     await server.run()
 
 

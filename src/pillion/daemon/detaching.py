@@ -18,11 +18,12 @@ from pillion.errors import HostError, PillionError
 from pillion.statedir import StateDir
 
 _OK = "ok "
-_ENDING_SIGNALS = {
+ENDING_SIGNALS = {
     Ending.KEEP_PODS: signal.SIGUSR1,
     Ending.END_PODS: signal.SIGTERM,
-    Ending.KILL_PODS: signal.SIGTERM,
+    Ending.KILL_PODS: signal.SIGUSR2,
 }
+"""One each: two of the same, sent one after the other, may arrive as one."""
 
 
 def start_detached(argv: list[str], state: StateDir) -> int:
@@ -95,8 +96,7 @@ def end_server(serving: Serving, ending: Ending) -> None:
     except OSError as error:
         raise HostError(f"cannot find process {serving.pid}: {error.strerror}") from error
     try:
-        for _ in range(2 if ending is Ending.KILL_PODS else 1):
-            signal.pidfd_send_signal(process, _ENDING_SIGNALS[ending])
+        signal.pidfd_send_signal(process, ENDING_SIGNALS[ending])
         select.select([process], [], [])
     except OSError as error:
         if error.errno != errno.ESRCH:
