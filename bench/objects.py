@@ -26,7 +26,7 @@ WRITES = 100
 """Of which each watch sees every one."""
 WATCHERS = 50
 WRITERS = 8
-"""Connections that fill the server; the rate of creations is that of one."""
+"""Connections that create at the same time."""
 CREATIONS = 300
 _CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 _PODS = "/api/v1/namespaces/default/pods"
