@@ -18,7 +18,7 @@ import uvicorn
 from pillion.apiserver.app import build_app
 from pillion.apiserver.catalogue import build_registry
 from pillion.apiserver.nodeproxy import NodeProxy
-from pillion.apiserver.seams import SYSTEM, AdmissionRequest, Attributes, User
+from pillion.apiserver.seams import SYSTEM, AdmissionRequest, Attributes, Streams, User
 from pillion.apiserver.streams import serve_streams
 from pillion.apiserver.streams.handshake import StreamsProtocol
 from pillion.apiserver.writes import Writes
@@ -79,7 +79,9 @@ class StreamsLab:
 
 
 @asynccontextmanager
-async def serving(store: SqliteStore, node: NodeProxy, clock: LoopClock) -> AsyncIterator[str]:
+async def serving(
+    store: SqliteStore, node: NodeProxy, clock: LoopClock, *, streams: Streams = serve_streams
+) -> AsyncIterator[str]:
     """The API server's address, without TLS."""
     app = build_app(
         store,
@@ -89,7 +91,7 @@ async def serving(store: SqliteStore, node: NodeProxy, clock: LoopClock) -> Asyn
         Writes(store, clock, _AdmitAll()),
         authenticate=_everybody,
         authorize=_everything,
-        streams=serve_streams,
+        streams=streams,
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

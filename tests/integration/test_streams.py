@@ -364,14 +364,3 @@ async def _until(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not fact():  # noqa: ASYNC110 - a fact of the server's side
             await asyncio.sleep(0.005)
-
-
-def test_a_proxy_to_a_pod_is_refused_with_the_way_out(live: Callable[[Body], None]) -> None:
-    async def body(_node: FakeNode, pod: str) -> None:
-        code, answer = await asyncio.to_thread(_get, f"{pod}/proxy/index.html")
-        assert (code, msgspec.json.decode(answer)["message"]) == (
-            405,
-            "pillion does not serve this proxy: use port-forward",
-        )
-
-    live(body)

@@ -93,6 +93,8 @@ class StreamRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     resource: Resource
     subresource: str
+    name: str
+    """As the client's path has it: for proxy, perhaps with a scheme and a port (proxynames)."""
     object: Tree
     """The Pod or Node."""
     path: str
