@@ -91,7 +91,7 @@ class Api:
         self.port: int = known["port"]
         self.pid: int = known["pid"]
         config = _kubeconfig(state / "kubeconfig")
-        self._tls = ssl.create_default_context(cadata=config["ca"])
+        self.tls = ssl.create_default_context(cadata=config["ca"])
         self.token = config["token"] if token is None else token
 
     # Requests
@@ -148,7 +148,7 @@ class Api:
     def websocket(self, path: str, subprotocol: str = "v5.channel.k8s.io") -> Iterator[ClientConnection]:
         with connect(
             f"wss://127.0.0.1:{self.port}{path}",
-            ssl=self._tls,
+            ssl=self.tls,
             additional_headers=self.headers,
             subprotocols=[Subprotocol(subprotocol)],
             open_timeout=WITHIN,
@@ -171,7 +171,7 @@ class Api:
     @contextmanager
     def dialled(self) -> Iterator[ssl.SSLSocket]:
         with socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN) as plain:
-            sock = self._tls.wrap_socket(plain, server_hostname="127.0.0.1")
+            sock = self.tls.wrap_socket(plain, server_hostname="127.0.0.1")
             try:
                 yield sock
             finally:

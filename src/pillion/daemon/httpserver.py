@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from asyncio import sslproto
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ GRACE_SECONDS = 2
 KEEP_ALIVE_SECONDS = 90
 """How long a connection may wait for its next request (apiserver: server/secure_serving.go, IdleTimeout)."""
 _BACKLOG = 2048
+_TLS_BUFFER_BYTES = 32 * 1024
+"""What a connection reads at once: two TLS records. asyncio's own 256 KiB, held by every connection for as long as it
+is open, would be most of what 200 watches cost."""
 
 
 def listen(port: int) -> socket.socket:
@@ -57,6 +61,7 @@ class _Protocol(H11Protocol):
 
 class HttpServer(uvicorn.Server):
     def __init__(self, app: Starlette, listener: socket.socket, certificate: Path, key: Path) -> None:
+        sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
         super().__init__(
             uvicorn.Config(
                 app,
