@@ -14,11 +14,17 @@ from tests.integration.loopback import Serve, answering, closed_port, head
 from tests.integration.loopback import serving as listening
 from tests.streams_lab import put, serving
 from tests.unit.apiserver.server import IdleNode
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as ws_serve
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
 from pillion.apiserver.nodeproxy import NodeProxy
-from pillion.apiserver.seams import StreamRequest
+from pillion.apiserver.seams import StreamRequest, Streams
 from pillion.apiserver.streams.podlocation import Location
 from pillion.apiserver.streams.podproxy import serve_pod_proxy
+from pillion.apiserver.streams.podwebsocket import relay_websocket
 from pillion.apiserver.streams.upstream import Upstream, dial
 from pillion.clock import LoopClock
 from pillion.objects.models import core_v1
@@ -35,8 +41,7 @@ POD = msgspec.convert(
     core_v1.Pod,
 )
 PROXY = "/api/v1/namespaces/default/pods/pod/proxy"
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+CHAT = Subprotocol("chat")
 
 
 class Client:
@@ -45,7 +50,7 @@ class Client:
     def __init__(self, url: str) -> None:
         self._port = int(url.rpartition(":")[2])
 
-    async def open(self, request: str) -> Streams:
+    async def open(self, request: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(request.replace("\n", "\r\n").encode() + b"\r\n\r\n")
         return reader, writer
@@ -277,3 +282,70 @@ def test_other_upgrades_than_websocket_are_refused(with_server: WithServer) -> N
         writer.close()
 
     with_server(None, body)
+
+
+def test_a_websocket_reaches_the_pod(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def serve(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        seen.extend((connection.request.path, connection.request.headers["X-Forwarded-For"]))
+        async for message in connection:
+            await connection.send(message)
+            if message == b"enough":
+                await connection.close(4000, "done")
+
+    async def whole() -> None:
+        async with ws_serve(serve, "127.0.0.1", 0, subprotocols=[CHAT], ping_interval=None) as pod:
+            port = pod.sockets[0].getsockname()[1]
+
+            async def streams(request: StreamRequest) -> None:
+                location = Location(
+                    ip="127.0.0.1", port=port, is_tls=False, authority="x", path="/chat", prefix=""
+                )
+                await relay_websocket(request, location)
+
+            await _talk(tmp_path, streams)
+
+    async def _talk(folder: Path, streams: Streams) -> None:
+        store = SqliteStore(folder / "store.db")
+        await store.open()
+        await put(store, POD)
+        node: NodeProxy = IdleNode()  # type: ignore[assignment]
+        async with serving(store, node, LoopClock(), streams=streams) as url, asyncio.timeout(10):
+            address = url.replace("http", "ws", 1) + f"{PROXY}/chat"
+            async with connect(address, subprotocols=[CHAT], ping_interval=None) as client:
+                assert client.subprotocol == CHAT
+                await client.send("text")
+                assert await client.recv() == "text"
+                await client.send(b"enough")
+                assert await client.recv() == b"enough"
+                with pytest.raises(ConnectionClosed) as end:
+                    await client.recv()
+                assert end.value.rcvd is not None
+                assert (end.value.rcvd.code, end.value.rcvd.reason) == (4000, "done")
+        await store.close()
+
+    asyncio.run(whole())
+    assert seen == ["/chat", "127.0.0.1"]
+
+
+def test_a_server_that_speaks_no_websocket_answers_itself(tmp_path: Path) -> None:
+    async def whole() -> None:
+        async with listening(answering(head("404 Not Found", "Content-Length: 4"), b"nope")) as port:
+
+            async def streams(request: StreamRequest) -> None:
+                where = Location(ip="127.0.0.1", port=port, is_tls=False, authority="x", path="/x", prefix="")
+                await relay_websocket(request, where)
+
+            store = SqliteStore(tmp_path / "store.db")
+            await store.open()
+            await put(store, POD)
+            node: NodeProxy = IdleNode()  # type: ignore[assignment]
+            async with serving(store, node, LoopClock(), streams=streams) as url, asyncio.timeout(10):
+                with pytest.raises(InvalidStatus) as refusal:
+                    await connect(url.replace("http", "ws", 1) + f"{PROXY}/x")
+                assert (refusal.value.response.status_code, refusal.value.response.body) == (404, b"nope")
+            await store.close()
+
+    asyncio.run(whole())
