@@ -1,7 +1,8 @@
 """`pods/NAME/proxy/…`: HTTP to a server in a pod (apimachinery: util/proxy/upgradeaware.go, transport.go).
 
 The connection goes to the pod's address, so a server that listens on the pod's 127.0.0.1 only is not reached: that is
-what port-forward is for. Both bodies pass in pieces; who reads slowly slows down who writes.
+what port-forward is for. Both bodies pass in pieces; who reads slowly slows down who writes. For that reason links in
+HTML are left as they are, which an API server rewrites (transport.go, rewriteHTML) with the whole page in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import h11
 from pillion.apiserver.seams import StreamRequest
 from pillion.apiserver.statuses import ApiError, bad_request, method_not_allowed
 from pillion.apiserver.streams.podlocation import Location, locate
-from pillion.apiserver.streams.podwebsocket import relay_websocket
 from pillion.apiserver.streams.proxyheaders import Headers, request_headers, response_headers
 from pillion.apiserver.streams.upstream import Dial, Unreachable, Upstream, dial
 
@@ -26,6 +26,10 @@ async def serve_pod_proxy(request: StreamRequest, dial: Dial = dial) -> None:
     """Raises ApiError before the first byte."""
     location = locate(request.object, request.name, request.path, request.scope["path"])
     if request.scope["type"] == "websocket":
+        from pillion.apiserver.streams.podwebsocket import (
+            relay_websocket,
+        )  # a client's library: 50 ms, seldom needed
+
         await relay_websocket(request, location)
         return
     method = request.scope["method"]
