@@ -26,9 +26,8 @@ async def serve_pod_proxy(request: StreamRequest, dial: Dial = dial) -> None:
     """Raises ApiError before the first byte."""
     location = locate(request.object, request.name, request.path, request.scope["path"])
     if request.scope["type"] == "websocket":
-        from pillion.apiserver.streams.podwebsocket import (
-            relay_websocket,
-        )  # a client's library: 50 ms, seldom needed
+        # A client's library, which costs 50 ms and is seldom needed.
+        from pillion.apiserver.streams.podwebsocket import relay_websocket
 
         await relay_websocket(request, location)
         return
