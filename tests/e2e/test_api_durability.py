@@ -1,0 +1,171 @@
+"""`kill -9` at any instant: no acknowledged write is lost, no container notices, the next server knows all ends."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.apilab import CONFIG_MAPS, PODS, Api, config_map, phase
+from tests.e2e.lab import a_pod, server, shell, sidecar
+from tests.e2e.served import Served, served
+
+pytestmark = pytest.mark.host
+ROUNDS = 3
+WRITERS = 4
+Tree = dict[str, Any]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
+
+
+class Writer(threading.Thread):
+    """Creates and changes objects, one after the other, until the server is gone."""
+
+    def __init__(self, api: Api, name: str) -> None:
+        super().__init__()
+        self._api = api
+        self._name = name
+        self.acknowledged: dict[str, str] = {}
+        """The last state of every object of which the server said that it is written: value by name."""
+        self.unsure = ""
+        """Of which it did not say anything any more."""
+        self.started = threading.Event()
+
+    def run(self) -> None:
+        for number in range(100_000):
+            name, value = f"{self._name}-{number // 2}", str(number)
+            method, path = ("PUT", f"{CONFIG_MAPS}/{name}") if number % 2 else ("POST", CONFIG_MAPS)
+            self.unsure = name
+            try:
+                reply = self._api.call(method, path, config_map(name, value=value))
+            except (OSError, http.client.HTTPException):
+                return
+            assert reply.code in (200, 201), reply.body
+            self.acknowledged[name] = value
+            self.started.set()
+
+
+def test_every_acknowledged_write_is_there(running: Served) -> None:
+    chance = random.Random(4)
+    acknowledged: dict[str, str] = {}
+    for number in range(ROUNDS):
+        api = Api(running)
+        revision = int(api.get(CONFIG_MAPS).tree["metadata"]["resourceVersion"])
+        writers = [Writer(api, f"round{number}-writer{index}") for index in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            assert writer.started.wait(10)
+        threading.Event().wait(chance.random() / 4)  # any instant
+        running.kill()
+        for writer in writers:
+            writer.join()
+        running.start()
+        api = Api(running)
+        stored = {o["metadata"]["name"]: o for o in api.get(CONFIG_MAPS).tree["items"]}
+        for writer in writers:
+            acknowledged |= writer.acknowledged
+        unsure = {writer.unsure for writer in writers}
+        for name, value in acknowledged.items():
+            assert name in unsure or stored[name]["data"]["value"] == value
+        seen = _changes_since(api, revision)
+        assert seen == sorted(set(seen))
+        assert seen[-1] == max(int(o["metadata"]["resourceVersion"]) for o in stored.values())
+        written = sum(len(writer.acknowledged) for writer in writers)
+        assert len(seen) >= written
+
+
+def _changes_since(api: Api, revision: int) -> list[int]:
+    """The revisions a watch goes on with that began before the kill."""
+    with api.watching(f"{CONFIG_MAPS}?watch=1&resourceVersion={revision}&timeoutSeconds=1") as watch:
+        return [int(event["object"]["metadata"]["resourceVersion"]) for event in watch.rest()]
+
+
+def _statuses(api: Api, pod: str) -> dict[str, Tree]:
+    status = api.get(f"{PODS}/{pod}").tree["status"]
+    known = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+    return {one["name"]: one for one in known}
+
+
+def test_containers_go_on_and_those_that_ended_have_their_true_end(running: Served, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    api = Api(running)
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+    api.create(
+        PODS,
+        a_pod(
+            "p",
+            server("main", readinessProbe=probe),
+            shell("ending", f"while ! [ -e {end} ]; do sleep 0.02; done; exit 7"),
+            shell("crashed", "exit 3"),
+            inits=[sidecar("log")],
+        ),
+    )
+    api.until(
+        lambda: (
+            _statuses(api, "p")["main"]["ready"] and "terminated" in _statuses(api, "p")["crashed"]["state"]
+        )
+    )
+    before = _statuses(api, "p")
+    running.kill()
+    began = datetime.now(UTC).replace(microsecond=0)
+    end.touch()
+    running.start()
+    api = Api(running)
+    api.until(lambda: "terminated" in _statuses(api, "p")["ending"]["state"])
+    after = _statuses(api, "p")
+    for name in ("main", "log", "crashed"):
+        assert after[name] == before[name], name
+    ended = after["ending"]["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"], after["ending"]["restartCount"]) == (7, "Error", 0)
+    assert ended["containerID"] == before["ending"]["containerID"]
+    finished = datetime.fromisoformat(ended["finishedAt"])
+    assert 0 <= (finished - began).total_seconds() <= 1
+
+
+def test_a_start_and_a_restart_under_way_are_gone_on_with(running: Served) -> None:
+    """Killed soon after the pods were created: each container begins as often as its count says."""
+    api = Api(running)
+    for number in range(4):
+        api.create(
+            PODS, a_pod(f"p{number}", server("main"), inits=[shell("first", "sleep 0.1"), sidecar("log")])
+        )
+    api.create(PODS, a_pod("again", shell("main", "exit 1"), restartPolicy="OnFailure"))
+    for _ in range(2):
+        threading.Event().wait(0.1)  # any instant
+        running.kill()
+        running.start()
+    api = Api(running)
+    api.until(lambda: all(phase(api, f"p{number}") == "Running" for number in range(4)))
+    for number in range(4):
+        counts = [one["restartCount"] for one in _statuses(api, f"p{number}").values()]
+        assert counts == [0, 0, 0], counts
+    api.until(lambda: _statuses(api, "again")["main"]["restartCount"] >= 1)
+
+
+def test_a_deletion_under_way_is_completed(running: Served) -> None:
+    api = Api(running)
+    patient = "trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done"
+    api.create(PODS, a_pod("p", shell("main", patient), terminationGracePeriodSeconds=20))
+    api.until(lambda: phase(api, "p") == "Running" and api.get(f"{PODS}/p/log").body == b"ready\n")
+    revision = api.get(PODS).tree["metadata"]["resourceVersion"]
+    assert api.call("DELETE", f"{PODS}/p").code == 200
+    running.kill()
+    running.start()
+    api = Api(running)
+    with api.watching(f"{PODS}?watch=1&resourceVersion={revision}") as watch:
+        while (event := watch.next())["type"] != "DELETED":
+            pass
+    (ended,) = event["object"]["status"]["containerStatuses"]
+    assert ended["state"]["terminated"]["exitCode"] == 0
+    assert api.get(f"{PODS}/p").code == 404
