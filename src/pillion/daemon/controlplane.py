@@ -33,6 +33,7 @@ from pillion.daemon.controllers import (
     kubernetesservice,
     namespaces,
     nodeobject,
+    orphanedpods,
     serviceaccounts,
 )
 from pillion.daemon.controllers.garbagecollector import GarbageCollector
@@ -138,6 +139,7 @@ class ControlPlane:
                 "namespaces": namespaces.run(self.api),
                 "service accounts": serviceaccounts.run(self.api, self.authority.ca_pem),
                 "garbage collector": GarbageCollector(self.api).run(),
+                "orphaned pods": orphanedpods.run(self.api),
                 "event expiry": eventexpiry.run(self.api),
                 "heartbeat": nodeobject.run(self.api, facts, self._port),
             }.items():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.daemon.controllers_lab import NOW, Lab, live
 
-from pillion.daemon.controllers import eventexpiry, namespaces, nodeobject, serviceaccounts
+from pillion.daemon.controllers import eventexpiry, namespaces, nodeobject, orphanedpods, serviceaccounts
 from pillion.daemon.controllers.garbagecollector import GarbageCollector
 from pillion.daemon.controllers.scheduler import Scheduler
 from pillion.daemon.events import Events
@@ -239,6 +239,25 @@ def test_some_pods_are_not_the_schedulers(spec: Tree) -> None:
         assert "nodeName" not in lab.have("pods", "other")["spec"]
 
     live(body, run_scheduler)
+
+
+# Pods of nodes that are not there
+
+
+def test_a_pod_on_a_node_that_never_comes_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphanedpods, "QUARANTINE_SECONDS", 0.05)
+
+    async def service(lab: Lab) -> None:
+        await orphanedpods.run(lab.api)
+
+    async def body(lab: Lab) -> None:
+        await a_node(lab)
+        await lab.create_pod("here", nodeName="node-1")
+        await lab.create_pod("lost", nodeName="mars")
+        await lab.until(lambda: lab.get("pods", "lost") is None)
+        assert lab.have("pods", "here")
+
+    live(body, service)
 
 
 # Events
