@@ -109,6 +109,20 @@ def test_a_forced_deletion_frees_the_name_at_once(server: Served) -> None:
     assert server.get("pod", "twice")["metadata"]["uid"] != first
 
 
+def test_a_pod_with_a_finalizer_ends_and_stays_until_it_is_let_go(server: Served) -> None:
+    held = a_pod("held", a_server("main"))
+    server.apply(held | {"metadata": held["metadata"] | {"finalizers": ["example.com/hold"]}})
+    server.wait_ready("held")
+    server.kubectl("delete", "pod", "held", "--wait=false")
+    server.kubectl(
+        "wait", "--for=jsonpath={.metadata.deletionGracePeriodSeconds}=0", "pod/held", "--timeout=10s"
+    )
+    assert server.get("pod", "held")["status"]["phase"] == "Succeeded"
+    release = '[{"op": "remove", "path": "/metadata/finalizers"}]'
+    server.kubectl("patch", "pod", "held", "--type=json", "-p", release)
+    assert "not found" in server.fails("get", "pod", "held")
+
+
 @pytest.mark.parametrize("cascade", ["background", "foreground", "orphan"])
 def test_what_is_owned_goes_with_its_owner_or_is_left_alone(server: Served, cascade: str) -> None:
     server.apply(config_map("owner", a="b"))
