@@ -22,11 +22,11 @@ run: host ## the tour: an agent with two sidecars, real requests, a killed sidec
 	@$(BIN)/python tools/tour.py
 
 test: host lint ## everything but the slow tests: format, lint, types, layers, the example agent, pillion
-	@tools/stage agent $(BIN)/pytest -q -c examples/agent/pyproject.toml --rootdir examples/agent examples/agent/tests
-	@$(BIN)/pytest -q --durations=5 --durations-min=2 -m "$(MARK)"
+	@tools/stage agent tools/pytest -q -c examples/agent/pyproject.toml --rootdir examples/agent examples/agent/tests
+	@tools/pytest -q --durations=5 --durations-min=2 -m "$(MARK)"
 
 test-slow: host ## the slow tests only
-	@$(BIN)/pytest --durations=5 --durations-min=2 -m slow
+	@tools/pytest --durations=5 --durations-min=2 -m slow
 
 lint: venv ## format, lint, types and layers
 	@tools/stage format $(BIN)/ruff format --check .
