@@ -97,8 +97,14 @@ def _statuses(api: Api, pod: str) -> dict[str, Tree]:
     return {one["name"]: one for one in known}
 
 
+def _has(api: Api, container: str, field: str) -> Any:
+    """Of Pod p; nothing while it has no statuses yet."""
+    return _statuses(api, "p").get(container, {}).get(field, "")
+
+
 def test_containers_go_on_and_those_that_ended_have_their_true_end(running: Served, tmp_path: Path) -> None:
-    end = tmp_path / "end"
+    (tmp_path / "shared").mkdir()
+    end = tmp_path / "shared" / "end"
     api = Api(running)
     probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
     api.create(
@@ -106,16 +112,17 @@ def test_containers_go_on_and_those_that_ended_have_their_true_end(running: Serv
         a_pod(
             "p",
             server("main", readinessProbe=probe),
-            shell("ending", f"while ! [ -e {end} ]; do sleep 0.02; done; exit 7"),
+            shell(
+                "ending",
+                "while ! [ -e /shared/end ]; do sleep 0.02; done; exit 7",
+                volumeMounts=[{"name": "shared", "mountPath": "/shared"}],
+            ),
             shell("crashed", "exit 3"),
             inits=[sidecar("log")],
+            volumes=[{"name": "shared", "hostPath": {"path": str(end.parent)}}],
         ),
     )
-    api.until(
-        lambda: (
-            _statuses(api, "p")["main"]["ready"] and "terminated" in _statuses(api, "p")["crashed"]["state"]
-        )
-    )
+    api.until(lambda: _has(api, "main", "ready") and "terminated" in _has(api, "crashed", "state"))
     before = _statuses(api, "p")
     running.kill()
     began = datetime.now(UTC).replace(microsecond=0)
@@ -150,7 +157,8 @@ def test_a_start_and_a_restart_under_way_are_gone_on_with(running: Served) -> No
     for number in range(4):
         counts = [one["restartCount"] for one in _statuses(api, f"p{number}").values()]
         assert counts == [0, 0, 0], counts
-    api.until(lambda: _statuses(api, "again")["main"]["restartCount"] >= 1)
+    # A restart that the kill interrupted is tried again after its back-off of ten seconds.
+    api.until(lambda: _statuses(api, "again")["main"]["restartCount"] >= 1, within=30)
 
 
 def test_a_deletion_under_way_is_completed(running: Served) -> None:
