@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pillion.apiserver import statuses
 from pillion.apiserver.discovery import Discovery
+from pillion.apiserver.impersonation import impersonate
 from pillion.apiserver.instruments import Instruments
 from pillion.apiserver.metricsapi import MetricsApi
 from pillion.apiserver.nodeproxy import NodeProxy
@@ -158,7 +159,7 @@ class Authentication:
             user = self._authenticate(authorization.decode("latin-1") if authorization else None)
             if user is None:
                 raise statuses.unauthorized()
-            scope.setdefault("state", {})["user"] = user
+            scope.setdefault("state", {})["user"] = impersonate(user, scope["headers"])
         await self._app(scope, receive, send)
 
 
