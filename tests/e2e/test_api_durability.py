@@ -58,6 +58,7 @@ class Writer(threading.Thread):
 def test_every_acknowledged_write_is_there(running: Served) -> None:
     chance = random.Random(4)
     acknowledged: dict[str, str] = {}
+    unsure: set[str] = set()
     for number in range(ROUNDS):
         api = Api(running)
         revision = int(api.get(CONFIG_MAPS).tree["metadata"]["resourceVersion"])
@@ -75,7 +76,7 @@ def test_every_acknowledged_write_is_there(running: Served) -> None:
         stored = {o["metadata"]["name"]: o for o in api.get(CONFIG_MAPS).tree["items"]}
         for writer in writers:
             acknowledged |= writer.acknowledged
-        unsure = {writer.unsure for writer in writers}
+        unsure |= {writer.unsure for writer in writers}
         for name, value in acknowledged.items():
             assert name in unsure or stored[name]["data"]["value"] == value
         seen = _changes_since(api, revision)
