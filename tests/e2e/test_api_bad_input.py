@@ -80,6 +80,19 @@ def _refused(reply: Reply, expected: tuple[int, str, str]) -> None:
     assert found[2].startswith(start), found
 
 
+@pytest.mark.parametrize("body", [{"metadata": {"name": "x"}}, {"metadata": {"name": "x"}, "spec": {}}, {}])
+def test_a_pod_of_nothing_lacks_its_containers(api: Api, body: dict[str, Any]) -> None:
+    code, reason, message = api.call("POST", PODS, body).refusal
+    assert (code, reason) == (422, "Invalid")
+    assert "spec.containers: Required value" in message
+
+
+def test_a_time_beyond_all_calendars_is_refused(api: Api) -> None:
+    for time in ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"):
+        event = {"metadata": {"name": "e"}, "involvedObject": {}, "firstTimestamp": time}
+        assert api.call("POST", f"{NAMESPACES}/default/events", event).code == 400
+
+
 def test_unknown_fields_are_pruned_with_a_warning_or_without(api: Api) -> None:
     for query, warnings in (("", ['299 - "unknown field \\"spec\\""']), ("&fieldValidation=Ignore", None)):
         reply = api.call("POST", f"{CONFIG_MAPS}?dryRun=All{query}", config_map() | {"spec": {}})

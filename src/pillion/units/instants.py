@@ -12,6 +12,9 @@ Instant = NewType("Instant", float)
 
 _NANOS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_FIRST = -62_135_596_800
+_BEYOND = 253_402_300_800
+"""Seconds between which years are written with four digits."""
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?(?:([Zz])|([+-])(\d\d):(\d\d))",
     re.ASCII,
@@ -61,6 +64,8 @@ def parse_nano_time(text: str) -> int:
     if match[9] is not None:
         offset = int(match[10]) * 3600 + int(match[11]) * 60
         seconds -= offset if match[9] == "+" else -offset
+        if not _FIRST <= seconds < _BEYOND:
+            raise ValueError(f'cannot read "{text}" as a time: its year in UTC is not one of 1 to 9999')
     return seconds * _NANOS_PER_SECOND + int((match[7] or "")[:9].ljust(9, "0"))
 
 

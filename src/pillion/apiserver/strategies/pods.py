@@ -29,6 +29,8 @@ class PodStrategy(Strategy):
 
     def prepare_create(self, new: Tree) -> None:
         new.setdefault("metadata", {})["generation"] = 1
+        # In Go a spec is never absent: admission may have begun one, and validation says what it lacks.
+        new.setdefault("spec", {}).setdefault("containers", [])
         pod = msgspec.convert(new, type=core_v1.Pod)
         new["status"] = {"phase": "Pending", "qosClass": compute_qos(pod)}
 
