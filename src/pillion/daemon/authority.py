@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -119,8 +120,8 @@ def _is_good(
     try:
         leaf.verify_directly_issued_by(ca)
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, a new one is made
-        return False
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False  # not ours, or not a server's: a new one is made
     return leaf.not_valid_after_utc - now > RENEW_BEFORE and set(wanted) <= set(names)
 
 
