@@ -8,23 +8,17 @@ from pathlib import Path
 import click
 import yaml
 
+from pillion.cli.options import state_dir_option
 from pillion.daemon.kubeconfig import NAME, merge_kubeconfig
 from pillion.daemon.privatefile import write_file
-from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
+from pillion.daemon.serving import open_state_dir
 from pillion.errors import HostError
 
 
 @click.command(short_help="Print the kubeconfig of the server, or merge it into yours.")
 @click.option("--merge", is_flag=True, help="Into ~/.kube/config, or the first file of KUBECONFIG.")
 @click.option("--env", is_flag=True, help="Print the shell command that sets KUBECONFIG.")
-@click.option(
-    "--state-dir",
-    metavar="DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    envvar="PILLION_STATE_DIR",
-    help="The server's.",
-)
+@state_dir_option("The server's.")
 def kubeconfig(
     merge: bool,  # noqa: FBT001 - click gives flags so
     env: bool,  # noqa: FBT001

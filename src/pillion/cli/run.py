@@ -14,10 +14,11 @@ import click
 import msgspec
 
 from pillion.cli.manifests import read_ask
+from pillion.cli.options import image_option, stand_ins_option, state_dir_option
 from pillion.cli.output import Output, stdout_descriptor
 from pillion.clock import LoopClock
 from pillion.containers.images import parse_sources
-from pillion.daemon.assembly import DEFAULT_STATE_DIR, Config
+from pillion.daemon.assembly import Config
 from pillion.daemon.publishing import parse_publication
 from pillion.daemon.run import Ask, FinishedPod, Run, Watcher
 from pillion.errors import HostError
@@ -38,16 +39,8 @@ class _Shower(Watcher, Protocol):
 
 @click.command(short_help="Run the Pods of manifests on this machine, until they are done.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--image",
-    "images",
-    metavar="NAME=SOURCE",
-    multiple=True,
-    help="Where an image comes from: an archive, a folder with a pillion-image.yaml, a loaded image, or `host`.",
-)
-@click.option(
-    "--no-stand-ins", is_flag=True, help="Never run something else in the place of a well-known image."
-)
+@image_option
+@stand_ins_option
 @click.option(
     "--publish",
     "publish",
@@ -71,14 +64,7 @@ class _Shower(Watcher, Protocol):
     type=click.FloatRange(min=0),
     help="End the Pods in order after this time.",
 )
-@click.option(
-    "--state-dir",
-    metavar="DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    envvar="PILLION_STATE_DIR",
-    help="Where everything is kept; one pillion per folder.",
-)
+@state_dir_option("Where everything is kept; one pillion per folder.")
 @click.option("--color/--no-color", default=None, help="Colours; by default on a terminal.")
 def run(
     files: tuple[str, ...],

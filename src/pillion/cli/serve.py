@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pillion.cli.options import image_option, stand_ins_option, state_dir_option
 from pillion.daemon.detaching import ENDING_SIGNALS, report, start_detached
 from pillion.daemon.serving import DEFAULT_PORT, DEFAULT_STATE_DIR, Ending, open_state_dir
 
@@ -30,24 +31,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     help="Of the API, on 127.0.0.1; 0: any that is free.",
 )
 @click.option("--detach", is_flag=True, help="Return once the API answers, and go on in the background.")
-@click.option(
-    "--image",
-    "images",
-    metavar="NAME=SOURCE",
-    multiple=True,
-    help="Where an image comes from: an archive, a folder with a pillion-image.yaml, a loaded image, or `host`.",
-)
-@click.option(
-    "--no-stand-ins", is_flag=True, help="Never run something else in the place of a well-known image."
-)
-@click.option(
-    "--state-dir",
-    metavar="DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    envvar="PILLION_STATE_DIR",
-    help="Where everything is kept; one pillion per folder.",
-)
+@image_option
+@stand_ins_option
+@state_dir_option("Where everything is kept; one pillion per folder.")
 @click.option("--report-fd", type=int, hidden=True, help="Where --detach is told how the start went.")
 def serve(
     port: int,

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import click
 
+from pillion.cli.options import state_dir_option
 from pillion.daemon.detaching import end_server
-from pillion.daemon.serving import DEFAULT_STATE_DIR, Ending, find_server, open_state_dir
+from pillion.daemon.serving import Ending, find_server, open_state_dir
 
 
 @click.command(short_help="End the server and its Pods.")
 @click.option("--keep-pods", is_flag=True, help="Leave the Pods running: the next server takes them over.")
 @click.option("--now", is_flag=True, help="End the Pods without their grace periods.")
-@click.option(
-    "--state-dir",
-    metavar="DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    envvar="PILLION_STATE_DIR",
-    help="The server's.",
-)
+@state_dir_option("The server's.")
 def stop(
     keep_pods: bool,  # noqa: FBT001 - click gives flags so
     now: bool,  # noqa: FBT001
