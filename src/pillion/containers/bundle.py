@@ -31,7 +31,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     ipc: str | None
     uts: str | None
     pid: str | None
-    """Pinned namespaces; None means the host's, except `pid`, where `shares_pids` and `host_pid` decide."""
+    """Namespaces to join; None means the host's, except `pid`, where the container's spec decides."""
     capabilities: tuple[str, ...]
     """What this host can hand on."""
     oom_score_adj_floor: int = -1000
@@ -116,7 +116,7 @@ def _environment(spec: ContainerSpec) -> list[str]:
 
 def _namespaces(spec: ContainerSpec, around: Surroundings) -> list[dict[str, str]]:
     namespaces = [{"type": "mount"}]
-    if spec.share_process_namespace and around.pid:
+    if (spec.share_process_namespace or spec.target_id) and around.pid:
         namespaces.append({"type": "pid", "path": around.pid})
     elif not spec.host_pid:
         namespaces.append({"type": "pid"})

@@ -56,7 +56,7 @@ def record_of(
         boot_id=boot_id,
         created_at=created_at,
         cgroup=cgroup,
-        owns_pids=not (spec.host_pid or spec.share_process_namespace),
+        owns_pids=not (spec.host_pid or spec.share_process_namespace or spec.target_id),
         stop_signal=spec.stop_signal,
         log_path=spec.log_path,
         termination_message_host_path=spec.termination_message_host_path,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pillion import process
 from pillion.clock import Clock
-from pillion.containers import adoption, sessions, termination
+from pillion.containers import adoption, sessions, targets, termination
 from pillion.containers.cgroups import Cgroups
 from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
@@ -130,8 +130,12 @@ class OciRuntime:
             async with self._creating:
                 folder.mkdir(mode=0o700)
                 instance.save_record()
-                write_bundle(instance, spec, sandbox, self._state, self._host)
-                await self._create_in_runtime(instance, spec)
+                with targets.open_pid_namespace(spec, container_id, self._instances) as target:
+                    write_bundle(instance, spec, sandbox, self._state, self._host, pid_namespace=target)
+                    await self._create_in_runtime(instance, spec)
+        except CreateError:
+            await self._discard(instance)
+            raise
         except (OSError, HostError) as error:
             await self._discard(instance)
             raise CreateError(str(error)) from error

@@ -19,9 +19,18 @@ from pillion.statedir import StateDir
 
 
 def write_bundle(
-    instance: Instance, spec: ContainerSpec, sandbox: Sandbox, state: StateDir, host: HostCapabilities
+    instance: Instance,
+    spec: ContainerSpec,
+    sandbox: Sandbox,
+    state: StateDir,
+    host: HostCapabilities,
+    *,
+    pid_namespace: str | None = None,
 ) -> None:
-    """The instance's folder exists. Raises OSError, and HostError for what this host cannot honour."""
+    """The instance's folder exists. `pid_namespace` is that of the container's target, if it has one.
+
+    Raises OSError, and HostError for what this host cannot honour.
+    """
     if spec.resources.hugepage_limits and not host.limits_huge_pages:
         raise HostError("huge pages limits are specified but hugetlb cgroup controller is missing")
     if any(mount.propagation is not Propagation.PRIVATE for mount in spec.mounts):
@@ -42,7 +51,7 @@ def write_bundle(
             net=sandbox.namespace("net"),
             ipc=sandbox.namespace("ipc"),
             uts=sandbox.namespace("uts"),
-            pid=sandbox.namespace("pid"),
+            pid=pid_namespace or sandbox.namespace("pid"),
             capabilities=host.capabilities,
             oom_score_adj_floor=host.oom_score_adj_floor,
             architecture=host.architecture,

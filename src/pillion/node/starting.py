@@ -160,6 +160,7 @@ class Starter:
             facts=at_hand.facts,
             state=drivers.state,
             env_files=drivers.volumes.env_files(at_hand.plan.uid),
+            instances={seen.name: seen.id for seen in reversed(drivers.runtime.containers(at_hand.plan.uid))},
         )
 
     async def _make(self, at_hand: PodAtHand, spec: ContainerSpec) -> str:

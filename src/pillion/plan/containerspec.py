@@ -171,6 +171,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str
     host_pid: bool = False
     share_process_namespace: bool = False
+    target_id: str | None = None
+    """The container whose process namespace it joins, instead of having one of its own."""
 
 
 class PasswdEntry(msgspec.Struct, frozen=True):

@@ -1,9 +1,12 @@
 """Pod, image and the facts of the moment → ContainerSpec: one container, ready to be created.
 
-kuberuntime_container.go: generateContainerConfig, in its order, because the first error is the one people see:
-environment, mounts, then the user. What containerd takes from the image is here too; what it adds of its own is
-`containers.bundle`.
+kuberuntime_container.go: startContainer, generateContainerConfig, in their order, because the first error is the one
+people see: target, environment, mounts, then the user. What containerd takes from the image is here too; what it adds
+of its own is `containers.bundle`.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pillion.errors import Bug
 from pillion.objects.models import core_v1
@@ -35,15 +38,18 @@ def resolve_container(
     facts: PodFacts,
     state: StateDir,
     env_files: EnvFiles | None = None,
+    instances: Mapping[str, str] = MappingProxyType({}),
 ) -> ContainerSpec:
     """Everything the runtime needs for one start. The same arguments give the same specification.
 
+    `instances` has the ID of each container's newest instance, by name: one of them may be somebody's target.
     Raises ConfigError with Kubernetes' reason and message when something is missing or not allowed.
     """
     spec = spec_of(pod)
     container = container_named(pod, container_plan.name)
     if container is None:
         raise Bug(f"cannot resolve container {container_plan.name!r}: pod {plan.name} has no such container")
+    target_id = _target_id(container, instances)
     env = build_environment(
         pod, container, configs=configs, env_files=env_files or NoEnvFiles(), node=node, facts=facts
     )
@@ -93,7 +99,19 @@ def resolve_container(
         log_path=str(state.container_log(logs, container.name, attempt)),
         host_pid=bool(spec.hostPID),
         share_process_namespace=bool(spec.shareProcessNamespace),
+        # Only who would have a process namespace of its own can have another's (generateLinuxContainerConfig).
+        target_id=None if spec.hostPID or spec.shareProcessNamespace else target_id,
     )
+
+
+def _target_id(container: AnyContainer, instances: Mapping[str, str]) -> str | None:
+    """Running or not is the runtime's question (kuberuntime_container.go: getTargetID). Raises ConfigError."""
+    if not isinstance(container, core_v1.EphemeralContainer) or not container.targetContainerName:
+        return None
+    name = container.targetContainerName
+    if name not in instances:
+        raise ConfigError(f"unable to find target container {name}")
+    return instances[name]
 
 
 def build_argv(container: AnyContainer, image: ImageConfig, env: dict[str, str]) -> tuple[str, ...]:

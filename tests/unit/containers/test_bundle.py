@@ -50,6 +50,11 @@ def at(mounts: list[dict[str, Any]], destination: str) -> list[dict[str, Any]]:
             {"pid": "/s/pid"},
             ["mount", "pid=/s/pid", "network=/s/net", "ipc=/s/ipc", "uts=/s/uts"],
         ),
+        (
+            {"target_id": "t" * 64},
+            {"pid": "/proc/7/ns/pid"},
+            ["mount", "pid=/proc/7/ns/pid", "network=/s/net", "ipc=/s/ipc", "uts=/s/uts"],
+        ),
         ({}, {"cgroup_v2": True}, ["mount", "pid", "network=/s/net", "ipc=/s/ipc", "uts=/s/uts", "cgroup"]),
         (
             {"security": Security(privileged=True)},

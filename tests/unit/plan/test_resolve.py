@@ -63,6 +63,34 @@ def test_the_images_own_command_is_not_expanded():
     assert resolve(a_pod(), image=an_image(entrypoint=("$(PATH)",))).argv == ("$(PATH)",)
 
 
+DEBUGGER = {"name": "debugger", "image": "busybox", "targetContainerName": "c"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "target_id"),
+    [
+        ({}, "its-newest-instance"),
+        ({"hostPID": True}, None),
+        ({"shareProcessNamespace": True}, None),
+    ],
+)
+def test_a_target_counts_for_who_would_have_a_process_namespace_of_its_own(spec, target_id):
+    pod = a_pod(ephemeralContainers=[DEBUGGER], **spec)
+    resolved = resolve(pod, name="debugger", instances={"c": "its-newest-instance"})
+    assert resolved.target_id == target_id
+    assert resolve(pod, name="c", instances={"c": "its-newest-instance"}).target_id is None
+
+
+def test_a_target_that_never_was_created_is_not_found():
+    pod = a_pod(ephemeralContainers=[DEBUGGER])
+    with pytest.raises(ConfigError) as caught:
+        resolve(pod, name="debugger")
+    assert (caught.value.reason, str(caught.value)) == (
+        "CreateContainerConfigError",
+        "unable to find target container c",
+    )
+
+
 def test_nothing_to_run_is_refused():
     with pytest.raises(ConfigError) as caught:
         resolve(a_pod(), image=an_image(entrypoint=(), cmd=()))
