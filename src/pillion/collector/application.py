@@ -1,0 +1,1 @@
+"""One collector: from a configuration to running inputs and outputs; reload; stop."""

@@ -1,0 +1,1 @@
+"""Filters: records in, records out. Pure; one per file."""

@@ -1,0 +1,1 @@
+"""Inputs: where records come from. One per file; `tail` is a package of its own."""

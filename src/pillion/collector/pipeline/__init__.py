@@ -1,0 +1,1 @@
+"""The road inside: filters by tag, routes to outputs, what is settled, retries, the ordered stop."""
