@@ -31,7 +31,8 @@ class Intake(Protocol):
 
         `settled` is called in the loop's thread, once, when every record of it needs no more care: each output that
         it was routed to has acknowledged it, put it to its dead letters or dropped it by a stated and counted policy;
-        or it is on disk (`storage.type filesystem`, after fsync). Never before, and not at all when the process ends first.
+        or it is on disk (`storage.type filesystem`, after fsync). Never before, and not at all when the process ends
+        first.
         """
 
 

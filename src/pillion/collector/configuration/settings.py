@@ -4,9 +4,9 @@
         format: Annotated[Literal["json_lines", "json"], key(help="how records are written")] = "json_lines"
         json_date_key: Annotated[str, key()] = "date"
 
-Fluent Bit's keys are case-insensitive; a field's key is its name unless `key(name=…)` says otherwise (`storage.type`). A
-field without a default is required. Kinds follow from the annotation (`bool`, `int`, `float`, `str`, `Literal`) unless
-`key(kind=…)` names one of those below.
+Fluent Bit's keys are case-insensitive; a field's key is its name unless `key(name=…)` says otherwise (`storage.type`).
+A field without a default is required. Kinds follow from the annotation (`bool`, `int`, `float`, `str`, `Literal`)
+unless `key(kind=…)` names one of those below.
 """
 
 from __future__ import annotations
