@@ -13,7 +13,9 @@ import msgspec
 
 from pillion.apiserver import statuses
 from pillion.apiserver.registry import Resource
+from pillion.apiserver.strictness import Findings
 from pillion.objects import DecodeProblem, DictMixin, Fault, decode, default, encode, kind_class, meta_v1
+from pillion.objects.fielderrors import Path, invalid
 from pillion.objects.shapes import ListOf, MapOf, ObjectOf, Scalar, Shape, model_fields
 
 Tree = dict[str, Any]
@@ -30,6 +32,16 @@ _GO_TYPES = {
     Scalar.INT_OR_STRING: "intstr.IntOrString",
     Scalar.ANY: "map[string]interface {}",
 }
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tree comes from: what its text shows, and how its refusal is worded."""
+
+    findings: Findings = Findings()
+    is_patched: bool = False
+    """Made by a patch: the patch is what is refused (handlers/patch.go)."""
+    patch: Tree | None = None
+    """The strategic merge patch that made it. Go shows this one, and of the others what they made."""
 
 
 class Decoded(msgspec.Struct):
@@ -61,7 +73,7 @@ def check_type(resource: Resource, tree: Tree) -> None:
 
 
 def decode_object(
-    resource: Resource, tree: Tree, *, validation: str, warnings: list[str], duplicates: tuple[str, ...] = ()
+    resource: Resource, tree: Tree, *, validation: str, warnings: list[str], source: Source
 ) -> Decoded:
     """Raises ApiError for what is of a wrong type, and with Strict for what is unknown or written twice."""
     model = model_of(resource)
@@ -69,17 +81,16 @@ def decode_object(
         pruned = without_nulls(tree)
         for field in ("spec", "status"):
             if not isinstance(pruned.get(field, {}), dict):
-                raise statuses.bad_request(
-                    f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                    f"{field} is no object"
-                )
+                raise refusal(resource, f"{field} is no object", tree, source)
         metadata = pruned.get("metadata", {})
         checked, problems = decode(meta_v1.ObjectMeta, metadata, "metadata")
-        _report(resource, meta_v1.ObjectMeta, problems, duplicates, validation, warnings)
+        _check_types(resource, meta_v1.ObjectMeta, problems, tree, source)
+        _check_strictly(resource, problems, tree, source, validation, warnings)
         pruned["metadata"] = encode(checked)
         return Decoded(pruned, None)
     obj, problems = decode(model, tree)
-    _report(resource, model, problems, duplicates, validation, warnings)
+    _check_types(resource, model, problems, tree, source)
+    _check_strictly(resource, problems, tree, source, validation, warnings)
     default(obj)
     return Decoded(encode(obj), obj)
 
@@ -105,28 +116,54 @@ def without_nulls(tree: Any) -> Any:
     return tree
 
 
-def _report(
+def refusal(resource: Resource, sentence: str, tree: Tree, source: Source) -> statuses.ApiError:
+    """What is wrong with an object, or with the patch that made it."""
+    if not source.is_patched:
+        start = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+        return statuses.bad_request(start + sentence)
+    shown = msgspec.json.encode(tree).decode() if source.patch is None else go_text(source.patch)
+    if resource.storage == "secrets":
+        shown = ""  # Kubernetes shows what is in it; what leads to a log has no business to
+    return statuses.invalid("", "", [invalid(Path("patch"), shown, sentence)])
+
+
+def _check_types(
+    resource: Resource, model: type[DictMixin], problems: list[DecodeProblem], tree: Tree, source: Source
+) -> None:
+    """Raises ApiError for the first value that Go's decoder cannot take."""
+    for problem in problems:
+        if problem.fault is not Fault.UNKNOWN_FIELD:
+            read = go_sentence if source.patch is None else converter_sentence
+            raise refusal(resource, read(model, problem), tree, source)
+
+
+def _check_strictly(
     resource: Resource,
-    model: type[DictMixin],
     problems: list[DecodeProblem],
-    duplicates: tuple[str, ...],
+    tree: Tree,
+    source: Source,
     validation: str,
     warnings: list[str],
 ) -> None:
-    start = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-    for problem in problems:
-        if problem.fault is not Fault.UNKNOWN_FIELD:
-            raise statuses.bad_request(start + go_sentence(model, problem))
-    lax = [f'duplicate field "{path}"' for path in duplicates]
-    lax += [f'unknown field "{problem.path}"' for problem in problems]
-    if not lax or validation == "Ignore":
+    """Unknown and repeated fields: refused, told or passed over as the client wants. Raises ApiError."""
+    unknown = [problem.path for problem in problems]
+    found = source.findings.list(unknown)
+    if not found or validation == "Ignore":
         return
     if validation == "Strict":
-        raise statuses.bad_request(f"{start}strict decoding error: {', '.join(lax)}")
-    warnings += lax
+        raise refusal(resource, source.findings.sentence(unknown), tree, source)
+    warnings += found
 
 
 _INDEX = re.compile(r"\[[^]]*]")
+_GO_VALUES = {
+    "a number": "int64",
+    "a string": "string",
+    "an empty string": "string",
+    "true": "bool",
+    "false": "bool",
+    "a list": "[]interface {}",
+}
 _FOUND = {
     "a number": "number",
     "a string": "string",
@@ -152,6 +189,37 @@ def go_sentence(model: type[DictMixin], problem: DecodeProblem) -> str:
         return f"json: cannot unmarshal {found} into Go value of type v1.{model.__name__}"
     field = f"{owner}.{_INDEX.sub('', problem.path)}"
     return f"json: cannot unmarshal {found} into Go struct field {field} of type {_go_type(shape)}"
+
+
+def converter_sentence(model: type[DictMixin], problem: DecodeProblem) -> str:
+    """The same after a strategic merge patch, which goes from map to struct (apimachinery: runtime/converter.go)."""
+    if problem.fault is Fault.INVALID:
+        return go_sentence(model, problem)
+    found = _GO_VALUES.get(problem.message.rpartition("found ")[2], "map[string]interface {}")
+    match _place(model, problem.path)[1]:
+        case ListOf():
+            return f"cannot restore slice from {found}"
+        case MapOf():
+            return f"cannot restore map from {found}"
+        case ObjectOf():
+            return f"cannot restore struct from: {found}"
+        case _:
+            return f"unrecognized type: {found}"
+
+
+def go_text(value: Any) -> str:
+    """A tree as Go's `%+v` prints it."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
+        case list():
+            return f"[{' '.join(go_text(item) for item in value)}]"
+        case _:
+            return str(value)
 
 
 def _place(model: type[DictMixin], path: str) -> tuple[str, Shape]:

@@ -6,16 +6,15 @@ only (apiserver: endpoints/handlers/negotiation).
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import Any
 
 import msgspec
 import yaml
 
-from pillion.apiserver import statuses
+from pillion.apiserver import statuses, strictness
+from pillion.apiserver.strictness import Findings
 from pillion.manifest.composer import compose
-from pillion.manifest.nodes import build_tree
 
 Tree = dict[str, Any]
 
@@ -93,8 +92,8 @@ def reformat(body: bytes, media_type: str, *, pretty: bool = False) -> bytes:
 
 class Body(msgspec.Struct, frozen=True):
     tree: Tree
-    duplicates: tuple[str, ...] = ()
-    """Paths of fields written more than once, for strict field validation."""
+    findings: Findings = Findings()
+    """For strict field validation."""
 
 
 def decode_body(content_type: str, body: bytes) -> Body:
@@ -110,7 +109,7 @@ def decode_body(content_type: str, body: bytes) -> Body:
     if media_type not in _READ:
         raise statuses.unsupported_media_type(_READ)
     try:
-        tree = _parse_yaml(body) if media_type == YAML else msgspec.json.decode(body)
+        tree, findings = _parse_yaml(body) if media_type == YAML else _parse_json(body)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise statuses.bad_request(
             f"the object provided is unrecognized (must be of type {_expected(media_type)}): {error}"
@@ -120,17 +119,25 @@ def decode_body(content_type: str, body: bytes) -> Body:
             f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_kind(tree)} "
             "into Go value of type struct { APIVersion string; Kind string }"
         )
-    return Body(tree, _duplicates(body) if media_type == JSON else ())
+    return Body(tree, findings)
 
 
-def _parse_yaml(body: bytes) -> Any:
+def _parse_json(body: bytes) -> tuple[Any, Findings]:
+    """Raises msgspec.DecodeError."""
+    return msgspec.json.decode(body), strictness.in_json(body)
+
+
+def _parse_yaml(body: bytes) -> tuple[Any, Findings]:
     """Its first document, as sigs.k8s.io/yaml reads one. Raises ValueError."""
     # Composed by our own rules: PyYAML overflows the stack on deep nesting and lets aliases of aliases grow for ever.
     text = compose(body.decode(), "body")
     if text.syntax_error is not None:
         problem = text.syntax_error
         raise ValueError(f"yaml: line {problem.mark.line}: {problem.message}")
-    return build_tree(text.documents[0].root) if text.documents else None
+    if not text.documents:
+        return None, Findings()
+    root = text.documents[0].root
+    return strictness.last_values(root), strictness.in_yaml(root)
 
 
 def _expected(media_type: str) -> str:
@@ -149,39 +156,3 @@ def _go_kind(value: Any) -> str:
             return "null"
         case _:
             return "number"
-
-
-class _Pairs(dict[str, Any]):
-    repeated: tuple[str, ...] = ()
-
-
-def _duplicates(body: bytes) -> tuple[str, ...]:
-    """Paths of repeated fields. A first look that costs little: most bodies have none."""
-    found = False
-
-    def collect(pairs: list[tuple[str, Any]]) -> _Pairs:
-        nonlocal found
-        collected = _Pairs(pairs)
-        if len(collected) != len(pairs):
-            found = True
-            seen: set[str] = set()
-            collected.repeated = tuple(
-                dict.fromkeys(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-            )
-        return collected
-
-    tree = json.loads(body, object_pairs_hook=collect)
-    return tuple(_repeated_paths(tree, "")) if found else ()
-
-
-def _repeated_paths(tree: Any, path: str) -> list[str]:
-    paths: list[str] = []
-    if isinstance(tree, list):
-        for index, item in enumerate(tree):
-            paths += _repeated_paths(item, f"{path}[{index}]")
-    elif isinstance(tree, _Pairs):
-        inside = f"{path}." if path else ""
-        paths += [inside + name for name in tree.repeated]
-        for name, value in tree.items():
-            paths += _repeated_paths(value, inside + name)
-    return paths

@@ -15,7 +15,7 @@ import msgspec
 
 from pillion.apiserver import statuses
 from pillion.apiserver.conversion import from_storage, to_storage
-from pillion.apiserver.decoding import Decoded, check_type, decode_object, model_of
+from pillion.apiserver.decoding import Decoded, Source, check_type, decode_object, model_of
 from pillion.apiserver.locks import KeyedLocks
 from pillion.apiserver.patching import settle_times, track
 from pillion.apiserver.registry import Resource
@@ -50,7 +50,7 @@ class WriteOptions(msgspec.Struct, kw_only=True):
     """`Apply` for a server-side apply, whose patch has already written managedFields."""
     field_validation: str = "Ignore"
     is_dry_run: bool = False
-    duplicates: tuple[str, ...] = ()
+    source: Source = Source()
     warnings: list[str] = msgspec.field(default_factory=list)
     """Filled on the way."""
 
@@ -84,7 +84,7 @@ class Writes:
             body,
             validation=options.field_validation,
             warnings=options.warnings,
-            duplicates=options.duplicates,
+            source=options.source,
         )
         strategy_of(resource.storage).default(decoded.tree)
         metadata = decoded.tree.setdefault("metadata", {})
@@ -182,7 +182,7 @@ class Writes:
             body,
             validation=options.field_validation,
             warnings=options.warnings,
-            duplicates=options.duplicates,
+            source=options.source,
         )
         new = decoded.tree
         strategy.default(new)

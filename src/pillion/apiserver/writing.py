@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pillion.apiserver import statuses
-from pillion.apiserver.decoding import model_of
+from pillion.apiserver import statuses, strictness
+from pillion.apiserver.decoding import Source, model_of
 from pillion.apiserver.deletion import DeleteOptions, Deletions, read_delete_options
 from pillion.apiserver.listing import Lister
 from pillion.apiserver.negotiation import Body, decode_body
@@ -41,7 +41,7 @@ class WriteVerbs:
             namespace = _namespace_in(body.tree)
             if not namespace:
                 raise statuses.bad_request("an empty namespace may not be set during creation")
-        tree = await self.writes.create(resource, namespace, body.tree, _options(request, body))
+        tree = await self.writes.create(resource, namespace, body.tree, _options(request, _source(body)))
         return show_tree(request, tree, self._clock.now(), code=201)
 
     async def update(self, request: Request) -> Answer:
@@ -55,7 +55,7 @@ class WriteVerbs:
             target.namespace,
             target.name,
             lambda _current: body.tree,
-            _options(request, body),
+            _options(request, _source(body)),
             subresource=target.subresource,
             creates=strategy_of(target.resource.storage).creates_on_update,
         )
@@ -84,14 +84,20 @@ class WriteVerbs:
             force=request.flag("force"),
         )
 
+        options = _options(request, Source())
+        options.operation = "Apply" if is_apply else "Update"
+
         def change(current: Tree | None) -> Tree:
             try:
-                return apply_patch(content_type, current, request.body, context)
+                patched = apply_patch(content_type, current, request.body, context)
             except PatchError as error:
                 raise _refused_patch(resource, target.name, error) from error
+            if is_apply:
+                _check_applied(request)
+            else:
+                options.source = _patch_source(content_type, request.body)
+            return patched
 
-        options = _options(request, Body({}))
-        options.operation = "Apply" if is_apply else "Update"
         written = await self.writes.update(
             resource,
             target.namespace,
@@ -146,13 +152,37 @@ def _refused_patch(resource: Resource, name: str, error: PatchError) -> statuses
     return statuses.ApiError(error.status, error.reason, error.message, details)
 
 
-def _options(request: Request, body: Body) -> WriteOptions:
+def _source(body: Body) -> Source:
+    return Source(findings=body.findings)
+
+
+def _patch_source(content_type: str, body: bytes) -> Source:
+    if content_type == PatchType.JSON:
+        return Source(findings=strictness.in_json_patch(body), is_patched=True)
+    patch = msgspec.json.decode(body) if content_type == PatchType.STRATEGIC else None
+    return Source(findings=strictness.in_patch(body), is_patched=True, patch=patch)
+
+
+def _check_applied(request: Request) -> None:
+    """What a configuration says twice (handlers/patch.go: applyPatchToCurrentObject). Raises ApiError."""
+    if request.field_validation == "Ignore":
+        return
+    findings = strictness.in_applied(request.body)
+    if not findings.lines:
+        return
+    if request.field_validation == "Strict":
+        problem = findings.sentence(()).removeprefix("strict decoding error: ")
+        raise statuses.bad_request(f"error strict decoding YAML: error converting YAML to JSON: {problem}")
+    request.warnings.extend(findings.lines)
+
+
+def _options(request: Request, source: Source) -> WriteOptions:
     return WriteOptions(
         user=request.user,
         manager=request.field_manager,
         field_validation=request.field_validation,
         is_dry_run=request.is_dry_run,
-        duplicates=body.duplicates,
+        source=source,
         warnings=request.warnings,
     )
 

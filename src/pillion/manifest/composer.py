@@ -149,6 +149,7 @@ class _Composer:
     def _mapping(self, mark: Mark, path: str, depth: int) -> MappingNode:
         pairs: dict[str, Pair] = {}
         written: dict[str, Mark] = {}
+        repeated: list[tuple[str, Pair]] = []
         while not isinstance(self._parser.peek_event(), events.MappingEndEvent):
             if self._at_merge_key():
                 self._parser.get_event()
@@ -163,12 +164,13 @@ class _Composer:
                 self._report(key_node.mark, path, "a key must be text", "put it in quotes")
             elif key in written:
                 line = written[key].line
+                repeated.append((key, Pair(key_node.mark, value)))
                 self._report(key_node.mark, inside, "duplicate field", f"it is already set on line {line}")
             else:
                 written[key] = key_node.mark
                 pairs[key] = Pair(key_node.mark, value)
         self._parser.get_event()
-        return MappingNode(mark, pairs)
+        return MappingNode(mark, pairs, tuple(repeated))
 
     def _at_merge_key(self) -> bool:
         event = self._parser.peek_event()

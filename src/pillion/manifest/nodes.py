@@ -40,6 +40,8 @@ class Pair(msgspec.Struct, frozen=True):
 class MappingNode(msgspec.Struct, frozen=True):
     mark: Mark
     pairs: Mapping[str, Pair]
+    repeated: tuple[tuple[str, Pair], ...] = ()
+    """What the text says again of a key that it has set before: a problem, and no part of the values."""
 
 
 Node = ScalarNode | SequenceNode | MappingNode
