@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,33 +25,49 @@ ENDING_SIGNALS = {
 """One each: two of the same, sent one after the other, may arrive as one."""
 
 
-def start_detached(argv: list[str], state: StateDir) -> int:
-    """Start pillion in a session of its own; the port, once the API answers. Raises HostError: why it does not."""
-    reader, writer = os.pipe()
+def start_detached(state: StateDir, serve: Callable[[int], None]) -> int:
+    """Run `serve` in a process and a session of its own; the port, once the API answers. Raises HostError: why not.
+
+    `serve` gets the descriptor for `report`. It runs in a fork: another interpreter would have to load everything anew
+    that is here already, a tenth of a second of every start. So nothing here may have begun a thread or a loop yet.
+    """
     try:
         Path(state.root).mkdir(mode=0o711, parents=True, exist_ok=True)
         # What the interpreter itself says at its end, and nothing else: the log is written by the server.
-        with Path(f"{state.server_log}.stderr").open("wb") as last_words:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pillion", *argv, "--report-fd", str(writer)],
-                stdin=subprocess.DEVNULL,
-                stdout=last_words,
-                stderr=last_words,
-                pass_fds=(writer,),
-                start_new_session=True,
-            )
+        last_words = os.open(_last_words(state), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        reader, writer = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
     except OSError as error:
-        os.close(reader)
         raise HostError(f"cannot start the server: {error.strerror}") from error
-    finally:
-        os.close(writer)
+    if process == 0:
+        _leave_terminal(writer, last_words)
+        serve(writer)
+        sys.exit(0)
+    os.close(writer)
+    os.close(last_words)
     with os.fdopen(reader, encoding="utf-8", errors="replace") as report_file:
         told = report_file.read()
     if told.startswith(_OK):
         return int(told.removeprefix(_OK))
-    process.wait()
-    text = told or _text(Path(f"{state.server_log}.stderr")) or f"it ended with status {process.returncode}"
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    text = told or _text(_last_words(state)) or f"it ended with status {status}"
     raise HostError(text.strip().removeprefix("pillion: "))
+
+
+def _leave_terminal(kept: int, output: int) -> None:
+    """Nothing of who started it is left but `kept`: no session, no terminal, no pipe that somebody reads to its end."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, standard in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, standard)
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _last_words(state: StateDir) -> Path:
+    return Path(f"{state.server_log}.stderr")
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pillion.apiserver.streams.handshake import StreamsProtocol
 from pillion.errors import HostError
 
 HOST = "127.0.0.1"
@@ -48,6 +47,16 @@ def listen(port: int) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
+    def _should_upgrade_to_ws(self) -> bool:
+        return True
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        # Loaded when somebody needs it: it is a twentieth of a second of every start.
+        from pillion.apiserver.streams.handshake import StreamsProtocol
+
+        self.ws_protocol_class = StreamsProtocol
+        super().handle_websocket_upgrade(event)
+
     def send_400_response(self, msg: str) -> None:
         """Also in the middle of a request that is being answered: one answer is enough, and then nobody is there."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -71,7 +80,7 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 http=_Protocol,
-                ws=StreamsProtocol,
+                ws="none",  # see handle_websocket_upgrade
                 ws_ping_interval=None,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
