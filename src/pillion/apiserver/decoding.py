@@ -37,6 +37,8 @@ _GO_TYPES = {
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a tree comes from: what its text shows, and how its refusal is worded."""
 
+    size: int = 0
+    """Bytes of its text."""
     findings: Findings = Findings()
     is_patched: bool = False
     """Made by a patch: the patch is what is refused (handlers/patch.go)."""

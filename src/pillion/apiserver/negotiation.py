@@ -13,6 +13,8 @@ import msgspec
 import yaml
 
 from pillion.apiserver import statuses, strictness
+from pillion.apiserver.aside import run_aside
+from pillion.apiserver.requests import Request
 from pillion.apiserver.strictness import Findings
 from pillion.manifest.composer import compose
 
@@ -94,6 +96,11 @@ class Body(msgspec.Struct, frozen=True):
     tree: Tree
     findings: Findings = Findings()
     """For strict field validation."""
+
+
+async def read_body(request: Request) -> Body:
+    """The object in a request's body. Raises ApiError."""
+    return await run_aside(len(request.body), decode_body, request.content_type, request.body)
 
 
 def decode_body(content_type: str, body: bytes) -> Body:

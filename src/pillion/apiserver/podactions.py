@@ -12,7 +12,7 @@ import msgspec
 from pillion.apiserver import statuses
 from pillion.apiserver.decoding import read_message
 from pillion.apiserver.deletion import read_delete_options
-from pillion.apiserver.negotiation import decode_body
+from pillion.apiserver.negotiation import read_body
 from pillion.apiserver.registry import Resource
 from pillion.apiserver.requests import Request, check_write_options
 from pillion.apiserver.responding import Answer
@@ -54,7 +54,7 @@ class PodActions:
     async def bind(self, request: Request) -> Answer:
         """POST to a Pod's `binding`, or to `bindings` with the Pod's name in the body."""
         check_write_options(request)
-        tree = decode_body(request.content_type, request.body).tree
+        tree = (await read_body(request)).tree
         binding = read_message(_Binding, tree, "Binding")
         name, uid, node = (
             request.target.name or binding.metadata.name,
@@ -85,7 +85,7 @@ class PodActions:
         """POST to a Pod's `eviction`: a deletion, as no PodDisruptionBudget stands against it."""
         check_write_options(request)
         target = request.target
-        tree = decode_body(request.content_type, request.body).tree
+        tree = (await read_body(request)).tree
         eviction = read_message(_Eviction, tree, "Eviction")
         if (eviction.metadata.name or target.name) != target.name:
             raise statuses.bad_request("name in URL does not match name in Eviction object")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver import statuses
+from pillion.apiserver.aside import run_aside
 from pillion.apiserver.conversion import from_storage, is_stored_as_shown
 from pillion.apiserver.listing import Lister, Page, parse_revision
 from pillion.apiserver.negotiation import Form, Format, negotiate, reformat
@@ -42,15 +43,20 @@ class Reads:
             raise statuses.resource_version_too_large(asked, self.store.revision)
         return show_object(request, as_shown(resource, stored.value), self._clock.now())
 
-    def list(self, request: Request) -> Answer:
+    async def list(self, request: Request) -> Answer:
         """Raises ApiError."""
         resource = request.target.resource
         if resource.service is Service.EMPTY:
             page = Page(items=[], revision=self.store.revision)
         else:
             page = self._lister.list(request)
-        values = [as_shown(resource, stored.value) for stored in page.items]
-        return show_list(request, values, page.metadata(), self._clock.now())
+        size = sum(len(stored.value) for stored in page.items)
+        return await run_aside(size, _show_page, request, page, self._clock.now())
+
+
+def _show_page(request: Request, page: Page, now: Instant) -> Answer:
+    values = [as_shown(request.target.resource, stored.value) for stored in page.items]
+    return show_list(request, values, page.metadata(), now)
 
 
 def as_shown(resource: Resource, value: bytes) -> bytes:

@@ -127,7 +127,7 @@ class ResourceApi:
             case "get":
                 return self._reads.get(request)
             case "list":
-                return self._reads.list(request)
+                return await self._reads.list(request)
             case "create":
                 return await self._writes.create(request)
             case "update":

@@ -15,6 +15,7 @@ from pillion.apiserver import statuses
 from pillion.apiserver.negotiation import JSON
 from pillion.apiserver.statuses import ApiError
 
+_PART_BYTES = 256 * 1024
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -52,7 +53,12 @@ async def send_answer(answer: Answer, send: Send, *, without_body: bool = False)
     headers = _headers(answer.content_type, answer.warnings) + answer.headers
     headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.code, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if without_body else answer.body})
+    body = memoryview(b"" if without_body else answer.body)
+    # In parts, each encrypted and sent before the next: others get their turns between them.
+    while len(body) > _PART_BYTES:
+        await send({"type": "http.response.body", "body": bytes(body[:_PART_BYTES]), "more_body": True})
+        body = body[_PART_BYTES:]
+    await send({"type": "http.response.body", "body": bytes(body)})
 
 
 async def send_stream(

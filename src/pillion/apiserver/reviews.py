@@ -8,7 +8,7 @@ import msgspec
 
 from pillion.apiserver import statuses
 from pillion.apiserver.decoding import check_type, read_message
-from pillion.apiserver.negotiation import decode_body
+from pillion.apiserver.negotiation import read_body
 from pillion.apiserver.reading import show_tree
 from pillion.apiserver.requests import Request
 from pillion.apiserver.responding import Answer
@@ -61,18 +61,18 @@ class Reviews:
 
     async def self_access(self, request: Request) -> Answer:
         """SelfSubjectAccessReview: `kubectl auth can-i`."""
-        tree, spec = _read(request)
+        tree, spec = await _read(request)
         return self._answer(request, tree, self._judge(request.user, spec))
 
     async def subject_access(self, request: Request) -> Answer:
         """SubjectAccessReview and its local form, about somebody else."""
-        tree, spec = _read(request)
+        tree, spec = await _read(request)
         user = User(name=spec.user, groups=spec.groups)
         return self._answer(request, tree, self._judge(user, spec))
 
     async def self_rules(self, request: Request) -> Answer:
         """SelfSubjectRulesReview: `kubectl auth can-i --list`. All or, as far as one can tell here, nothing."""
-        tree, spec = _read(request)
+        tree, spec = await _read(request)
         namespace = spec.namespace
         if not namespace:
             raise statuses.bad_request("no namespace on request")
@@ -95,7 +95,7 @@ class Reviews:
 
     async def token(self, request: Request) -> Answer:
         """TokenReview."""
-        tree, spec = _read(request)
+        tree, spec = await _read(request)
         user = self._authenticate(f"Bearer {spec.token}")
         status: Tree = {"user": {}} if user is None else {"authenticated": True, "user": _user_info(user)}
         return self._answer(request, tree, status)
@@ -120,8 +120,8 @@ class Reviews:
         return show_tree(request, tree | {"status": status}, self._clock.now(), code=201)
 
 
-def _read(request: Request) -> tuple[Tree, _Spec]:
-    tree = decode_body(request.content_type, request.body).tree
+async def _read(request: Request) -> tuple[Tree, _Spec]:
+    tree = (await read_body(request)).tree
     check_type(request.target.resource, tree)
     return {"metadata": {}} | tree, read_message(_Review, tree, request.target.resource.kind).spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pillion.apiserver.negotiation import decode_body
+from pillion.apiserver.negotiation import read_body
 from pillion.apiserver.reading import show_tree
 from pillion.apiserver.requests import Request
 from pillion.apiserver.responding import Answer
@@ -23,6 +23,6 @@ class TokenRequests:
         """Raises ApiError."""
         target = request.target
         account = self._writes.read(target.resource, target.namespace, target.name)
-        asked = decode_body(request.content_type, request.body).tree if request.body else {}
+        asked = (await read_body(request)).tree if request.body else {}
         tree = await self._issue(target.namespace, msgspec.json.decode(account.value), asked)
         return show_tree(request, tree, self._clock.now(), code=201)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver import statuses
+from pillion.apiserver.aside import run_aside
 from pillion.apiserver.conversion import from_storage, to_storage
 from pillion.apiserver.decoding import Decoded, Source, check_type, decode_object, model_of
 from pillion.apiserver.locks import KeyedLocks
@@ -79,7 +80,9 @@ class Writes:
     async def create(self, resource: Resource, namespace: str, body: Tree, options: WriteOptions) -> Tree:
         """Raises ApiError."""
         check_type(resource, body)
-        decoded = decode_object(
+        decoded = await run_aside(
+            options.source.size,
+            decode_object,
             resource,
             body,
             validation=options.field_validation,
@@ -109,14 +112,17 @@ class Writes:
         name = decoded.tree["metadata"].get("name", "")
         now = self._clock.now()
         # Before admission: nobody owns what it adds.
-        wanted = track(None, decoded.tree, options.manager, options.operation, "", resource.api_version, now)
+        size = options.source.size
+        wanted = await run_aside(
+            size, track, None, decoded.tree, options.manager, options.operation, "", resource.api_version, now
+        )
         admitted = await self._admit(Operation.CREATE, resource, "", namespace, name, wanted, None, options)
         assert admitted is not None
         new = {**admitted, "metadata": dict(admitted["metadata"])}
         _fill_metadata(new["metadata"], now)
         strategy.prepare_create(new)
         created = _as_decoded(resource, new)
-        errors = strategy.validate_create(resource, created)
+        errors = await run_aside(size, strategy.validate_create, resource, created)
         if errors:
             raise statuses.invalid(resource.kind, name, errors, group=resource.group)
         options.warnings += strategy.warnings(created)
@@ -177,7 +183,9 @@ class Writes:
         old = _as_decoded(resource, from_storage(resource, msgspec.json.decode(current.value)))
         body = change(old.tree)
         check_type(resource, body)
-        decoded = decode_object(
+        decoded = await run_aside(
+            options.source.size,
+            decode_object,
             resource,
             body,
             validation=options.field_validation,
@@ -187,7 +195,9 @@ class Writes:
         new = decoded.tree
         strategy.default(new)
         _carry_metadata(resource, current, new.setdefault("metadata", {}), old.tree["metadata"])
-        new = track(
+        new = await run_aside(
+            options.source.size,
+            track,
             old.tree,
             new,
             options.manager,
@@ -205,7 +215,9 @@ class Writes:
         strategy.prepare_update(new, old.tree, subresource)
         new = settle_times(old.tree, new)
         updated = _as_decoded(resource, new)
-        errors = strategy.validate_update(resource, updated, old, subresource)
+        errors = await run_aside(
+            options.source.size, strategy.validate_update, resource, updated, old, subresource
+        )
         if errors:
             raise statuses.invalid(resource.kind, name, errors, group=resource.group)
         options.warnings += strategy.warnings(updated)

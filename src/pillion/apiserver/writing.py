@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver import statuses, strictness
+from pillion.apiserver.aside import run_aside
 from pillion.apiserver.decoding import Source, model_of
 from pillion.apiserver.deletion import DeleteOptions, Deletions, read_delete_options
 from pillion.apiserver.listing import Lister
-from pillion.apiserver.negotiation import Body, decode_body
-from pillion.apiserver.patching import PatchContext, PatchError, PatchType, apply_patch
+from pillion.apiserver.negotiation import Body, read_body
+from pillion.apiserver.patching import PatchContext, PatchError, PatchType, apply_patch, parse_applied
 from pillion.apiserver.patching import Target as PatchTarget
 from pillion.apiserver.reading import show_list, show_tree
 from pillion.apiserver.registry import Resource, Service
@@ -36,12 +37,14 @@ class WriteVerbs:
         check_write_options(request)
         resource, namespace = request.target.resource, request.target.namespace
         _refuse_unrun(resource, "")
-        body = decode_body(request.content_type, request.body)
+        body = await read_body(request)
         if resource.namespaced and not namespace:
             namespace = _namespace_in(body.tree)
             if not namespace:
                 raise statuses.bad_request("an empty namespace may not be set during creation")
-        tree = await self.writes.create(resource, namespace, body.tree, _options(request, _source(body)))
+        tree = await self.writes.create(
+            resource, namespace, body.tree, _options(request, _source(request, body))
+        )
         return show_tree(request, tree, self._clock.now(), code=201)
 
     async def update(self, request: Request) -> Answer:
@@ -49,13 +52,13 @@ class WriteVerbs:
         check_write_options(request)
         target = request.target
         _refuse_unrun(target.resource, target.name)
-        body = decode_body(request.content_type, request.body)
+        body = await read_body(request)
         written = await self.writes.update(
             target.resource,
             target.namespace,
             target.name,
             lambda _current: body.tree,
-            _options(request, _source(body)),
+            _options(request, _source(request, body)),
             subresource=target.subresource,
             creates=strategy_of(target.resource.storage).creates_on_update,
         )
@@ -84,18 +87,17 @@ class WriteVerbs:
             force=request.flag("force"),
         )
 
-        options = _options(request, Source())
+        body = await _read_configuration(resource, request) if is_apply else request.body
+        options = _options(request, Source(size=len(body)))
         options.operation = "Apply" if is_apply else "Update"
 
         def change(current: Tree | None) -> Tree:
             try:
-                patched = apply_patch(content_type, current, request.body, context)
+                patched = apply_patch(content_type, current, body, context)
             except PatchError as error:
                 raise _refused_patch(resource, target.name, error) from error
-            if is_apply:
-                _check_applied(request)
-            else:
-                options.source = _patch_source(content_type, request.body)
+            if not is_apply:
+                options.source = _patch_source(content_type, body)
             return patched
 
         written = await self.writes.update(
@@ -114,7 +116,7 @@ class WriteVerbs:
         target = request.target
         resource = target.resource
         _refuse_unrun(resource, target.name)
-        wanted, options = _delete_options(request)
+        wanted, options = await _delete_options(request)
         deleted = await self.deletions.delete(resource, target.namespace, target.name, wanted, options)
         if deleted.is_gone and not strategy_of(resource.storage).shows_deleted:
             status = statuses.success(resource, target.name, deleted.tree["metadata"]["uid"])
@@ -127,7 +129,7 @@ class WriteVerbs:
         """Raises ApiError. Objects that somebody else removes meanwhile are no error."""
         resource = request.target.resource
         _refuse_unrun(resource, "")
-        wanted, options = _delete_options(request)
+        wanted, options = await _delete_options(request)
         page = Lister(self.writes.store).list(request)
         values = []
         for stored in page.items:
@@ -152,28 +154,38 @@ def _refused_patch(resource: Resource, name: str, error: PatchError) -> statuses
     return statuses.ApiError(error.status, error.reason, error.message, details)
 
 
-def _source(body: Body) -> Source:
-    return Source(findings=body.findings)
+def _source(request: Request, body: Body) -> Source:
+    return Source(size=len(request.body), findings=body.findings)
 
 
 def _patch_source(content_type: str, body: bytes) -> Source:
+    size = len(body)
     if content_type == PatchType.JSON:
-        return Source(findings=strictness.in_json_patch(body), is_patched=True)
+        return Source(size=size, findings=strictness.in_json_patch(body), is_patched=True)
     patch = msgspec.json.decode(body) if content_type == PatchType.STRATEGIC else None
-    return Source(findings=strictness.in_patch(body), is_patched=True, patch=patch)
+    return Source(size=size, findings=strictness.in_patch(body), is_patched=True, patch=patch)
 
 
-def _check_applied(request: Request) -> None:
-    """What a configuration says twice (handlers/patch.go: applyPatchToCurrentObject). Raises ApiError."""
-    if request.field_validation == "Ignore":
-        return
-    findings = strictness.in_applied(request.body)
-    if not findings.lines:
-        return
-    if request.field_validation == "Strict":
-        problem = findings.sentence(()).removeprefix("strict decoding error: ")
-        raise statuses.bad_request(f"error strict decoding YAML: error converting YAML to JSON: {problem}")
-    request.warnings.extend(findings.lines)
+async def _read_configuration(resource: Resource, request: Request) -> bytes:
+    """The configuration of a server-side apply as JSON. Raises ApiError.
+
+    What it says twice is refused before the apply rather than after it, as it is by patch.go's
+    applyPatchToCurrentObject: who has made two mistakes is told of the other one first.
+    """
+    size, validation = len(request.body), request.field_validation
+    try:
+        tree = await run_aside(size, parse_applied, request.body)
+    except PatchError as error:
+        raise _refused_patch(resource, request.target.name, error) from error
+    if validation != "Ignore":
+        findings = await run_aside(size, strictness.in_applied, request.body)
+        if findings.lines and validation == "Strict":
+            problem = findings.sentence(()).removeprefix("strict decoding error: ")
+            raise statuses.bad_request(
+                f"error strict decoding YAML: error converting YAML to JSON: {problem}"
+            )
+        request.warnings.extend(findings.lines)
+    return msgspec.json.encode(tree)
 
 
 def _options(request: Request, source: Source) -> WriteOptions:
@@ -187,12 +199,12 @@ def _options(request: Request, source: Source) -> WriteOptions:
     )
 
 
-def _delete_options(request: Request) -> tuple[DeleteOptions, WriteOptions]:
+async def _delete_options(request: Request) -> tuple[DeleteOptions, WriteOptions]:
     """From the body, else from the query (endpoints/handlers/delete.go)."""
     tree: Tree = {}
     is_dry_run = request.is_dry_run
     if request.body:
-        tree = decode_body(request.content_type, request.body).tree
+        tree = (await read_body(request)).tree
         kind = tree.get("kind") or "DeleteOptions"
         if kind != "DeleteOptions":
             raise statuses.bad_request(f"decoded object cannot be converted to DeleteOptions: {kind}")

@@ -4,6 +4,7 @@ JSON patch, merge patch, strategic merge patch and server-side apply. Pure: know
 changes nothing in place.
 """
 
+from pillion.apiserver.patching.bodies import parse_applied
 from pillion.apiserver.patching.errors import Cause, PatchError
 from pillion.apiserver.patching.patch import PatchContext, PatchType, apply_patch
 from pillion.apiserver.patching.tracking import Target, manager_name, settle_times, track
@@ -16,6 +17,7 @@ __all__ = [
     "Target",
     "apply_patch",
     "manager_name",
+    "parse_applied",
     "settle_times",
     "track",
 ]
