@@ -168,9 +168,10 @@ class ControlPlane:
             tasks.create_task(follow("secrets"))
             while True:
                 await changed.wait()
+                # Also the first time, when all of them are seen anew: whoever waits for the API goes before.
+                await asyncio.sleep(REFERENCES_PAUSE)
                 changed.clear()
                 self.node.references_changed()
-                await asyncio.sleep(REFERENCES_PAUSE)
 
 
 def _admission(store: Store) -> admission.AdmissionChain:

@@ -53,13 +53,12 @@ class Server:
                 plane = ControlPlane(self._config, LoopClock(), port)
                 saved = await plane.open()
                 try:
-                    for warning in plane.drivers.network.warnings():
-                        _log.warning("%s", warning)
                     http = HttpServer(plane.app, listener, plane.authority.certificate, plane.authority.key)
                     async with _background() as tasks:
                         ready = asyncio.Event()
                         tasks.append(plane.run(saved, ready), "control plane")
                         await ready.wait()
+                        tasks.append(_log_warnings(plane), "warnings")
                         tasks.append(self._renew_certificates(plane, http), "certificates")
                         serving = tasks.group.create_task(http.run_until_told(), name="http")
                         await http.wait_started()
@@ -102,6 +101,12 @@ class Server:
                 http.reload_certificate()
             except (HostError, OSError) as error:
                 _log.warning("cannot renew the certificate: %s", error)
+
+
+async def _log_warnings(plane: ControlPlane) -> None:
+    await plane.node.has_network.wait()
+    for warning in plane.drivers.network.warnings():
+        _log.warning("%s", warning)
 
 
 def _announce(state: StateDir, plane: ControlPlane, port: int) -> None:

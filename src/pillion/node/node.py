@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Set
 
 from pillion.errors import Bug, HostError
 from pillion.lifecycle import Stage
@@ -28,21 +28,25 @@ class Node:
         self._writer = writer
         self._workers: dict[str, PodWorker] = {}
         self._orphans: dict[str, str] = {}
+        self._written: Set[str] = frozenset()
         self._tasks: asyncio.TaskGroup | None = None
+        self.has_network = asyncio.Event()
+        """The network of what an earlier process left is taken over."""
 
     async def open(self) -> dict[str, persistence.SavedPod]:
         """Take over what an earlier process left; returns the pods it wrote down. None of them runs yet: `adopt` does.
 
         Containers and addresses that belong to no written pod are removed. One that resists keeps nobody waiting: it is
-        in `orphans`, and is tried again while the node runs.
+        in `orphans`, and is tried again while the node runs. Raises HostError.
         """
-        drivers = self._drivers
-        await drivers.runtime.open()
-        drivers.runtime.subscribe(self._container_changed)
-        await drivers.network.open()
-        saved = persistence.load_all(drivers.state)
-        await self._remove_orphans(drivers.runtime.pods() - saved.keys())
-        await drivers.network.retain(saved.keys() | self._orphans.keys())
+        runtime = self._drivers.runtime
+        await runtime.open()
+        runtime.subscribe(self._container_changed)
+        saved = persistence.load_all(self._drivers.state)
+        self._written = saved.keys()
+        orphans = runtime.pods() - saved.keys()
+        if orphans or not saved:
+            await self._open_network(orphans)
         return saved
 
     async def close(self) -> None:
@@ -53,6 +57,10 @@ class Node:
         """Own the workers' tasks until cancelled. `ready` is set when pods may be added."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            if not self.has_network.is_set():
+                # Pods that run have their network: nobody waits for this, but what changes it queues behind.
+                tasks.create_task(self._open_network(frozenset()), name="network")
+                await asyncio.sleep(0)
             tasks.create_task(watch_empty_dirs(self._workers.values, self._drivers.volumes), name="eviction")
             tasks.create_task(self._refresh_volumes(), name="refresh volumes")
             tasks.create_task(self._insist_on_orphans(), name="remove orphans")
@@ -103,6 +111,12 @@ class Node:
         worker = self._workers.get(pod_uid)
         if worker is not None:
             worker.nudge()
+
+    async def _open_network(self, orphans: Iterable[str]) -> None:
+        await self._drivers.network.open()
+        await self._remove_orphans(orphans)
+        await self._drivers.network.retain(self._written | self._orphans.keys() | self._workers.keys())
+        self.has_network.set()
 
     async def _remove_orphans(self, uids: Iterable[str]) -> None:
         """Side by side: each may take as long as a process takes to die."""
