@@ -12,9 +12,12 @@ unless `key(kind=…)` names one of those below.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Kind(StrEnum):
@@ -67,12 +70,30 @@ def key(
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every plugin instance has. `without_effect` names keys of Fluent Bit that are taken and do nothing here."""
+    """What every plugin instance has.
+
+    A class (a mixed-in one too) may name keys of Fluent Bit that are not fields, each with its reason; see `named`.
+    """
+
+    without_effect: ClassVar[Mapping[str, str]] = {
+        "log_suppress_interval": "our messages are said once, when something begins and when it is over",
+    }
+    """Keys that are taken and do nothing here."""
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Keys that are an error here: what to do instead."""
 
     place: str = ""
     """`FILE:LINE` of the section; not a key."""
     alias: Annotated[str, key(help="the instance's name in messages and metrics")] = ""
     log_level: Annotated[str, key(help="off, error, warn, info, debug or trace")] = ""
+
+
+def named(settings: type[msgspec.Struct], attribute: Literal["without_effect", "refused"]) -> dict[str, str]:
+    """All of `without_effect` or `refused` of a class and of those that it is made of."""
+    found: dict[str, str] = {}
+    for part in reversed(settings.__mro__):
+        found |= vars(part).get(attribute, {})
+    return found
 
 
 class InputSettings(Settings, frozen=True, kw_only=True):
@@ -116,20 +137,62 @@ class OutputSettings(Settings, frozen=True, kw_only=True):
 class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Mixed into outputs that connect somewhere. `host` and `port` are the plugin's own."""
 
+    without_effect: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("net.dns.mode", "net.dns.resolver", "net.dns.prefer_ipv4", "net.dns.prefer_ipv6", "ipv6"),
+            "names are resolved by the system; every address is tried",
+        ),
+        **dict.fromkeys(
+            ("net.keepalive_max_recycle", "net.max_worker_connections", "net.keepalive_idle_timeout"),
+            "each worker has one connection, and opens another when the other side has closed it",
+        ),
+        **dict.fromkeys(
+            (
+                "net.tcp_keepalive", "net.tcp_keepalive_time", "net.tcp_keepalive_interval",
+                "net.tcp_keepalive_probes",
+            ),
+            "TCP keepalive is always on",
+        ),
+        "net.connect_timeout_log_error": "an output that cannot connect is always said",
+    }  # fmt: skip
+
     net_connect_timeout: Annotated[float, key(name="net.connect_timeout", kind=Kind.SECONDS)] = 10.0
     net_io_timeout: Annotated[float, key(name="net.io_timeout", kind=Kind.SECONDS)] = 30.0
     net_keepalive: Annotated[bool, key(name="net.keepalive")] = True
+    net_source_address: Annotated[str, key(name="net.source_address", help="the address to connect from")] = (
+        ""
+    )
+    net_proxy_env_ignore: Annotated[
+        bool, key(name="net.proxy_env_ignore", help="do not look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
+    ] = False
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Mixed into plugins that speak TLS; for outputs verification is on by default, as in Fluent Bit."""
 
+    without_effect: ClassVar[Mapping[str, str]] = {
+        "tls.debug": "TLS errors are always said in full",
+        "tls.ciphers": "the system's policy chooses them",
+        "tls.windows.certstore_name": "for Windows only",
+        "tls.windows.use_enterprise_store": "for Windows only",
+    }
+
     tls: Annotated[bool, key(help="speak TLS")] = False
     tls_verify: Annotated[bool, key(name="tls.verify")] = True
-    tls_verify_hostname: Annotated[bool, key(name="tls.verify_hostname")] = True
+    tls_verify_hostname: Annotated[
+        bool,
+        key(
+            name="tls.verify_hostname",
+            differs=Differs(
+                fluent_bit="off", why="any certificate of the same authority would pass for this host"
+            ),
+        ),
+    ] = True
     tls_ca_file: Annotated[str, key(name="tls.ca_file")] = ""
     tls_ca_path: Annotated[str, key(name="tls.ca_path")] = ""
     tls_crt_file: Annotated[str, key(name="tls.crt_file")] = ""
     tls_key_file: Annotated[str, key(name="tls.key_file")] = ""
     tls_key_passwd: Annotated[str, key(name="tls.key_passwd")] = ""
     tls_vhost: Annotated[str, key(name="tls.vhost")] = ""
+    tls_min_version: Annotated[str, key(name="tls.min_version", help="TLSv1.2 or TLSv1.3")] = ""
+    tls_max_version: Annotated[str, key(name="tls.max_version", help="TLSv1.2 or TLSv1.3")] = ""
