@@ -40,7 +40,9 @@ class Input(Protocol):
     async def run(self, intake: Intake, stopping: asyncio.Event) -> None:
         """Produce until `stopping` is set; then take what is there to its end (one last read), and return.
 
-        Checkpoints go on moving after that, by `settled`, until `close`.
+        Checkpoints go on moving after that, by `settled`, until `close`. Returning before `stopping` is set ends the
+        collector, in order, as Fluent Bit's flb_engine_exit does (tail's `exit_on_eof`, the end of stdin). It may be
+        cancelled when the time for the stop is over.
         """
 
     async def close(self) -> None:
@@ -59,6 +61,9 @@ class Filtered(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool = False
     """The filter keeps records of this or an earlier chunk for later: their source is not settled before a call that
     returns without `holds`."""
+    holds_earlier: bool = True
+    """With `holds`: some of them are of chunks before this one. False lets those be settled while this one is held, so
+    that a filter which holds the end of every chunk does not hold up all of them."""
 
 
 class Filter(Protocol):
@@ -114,7 +119,7 @@ class Output(Protocol):
 
     def deliver(self, tag: str, content: Content) -> Verdict:
         """Take it over to the other side and return what it said. Raises nothing for what the other side or the network
-        does; `interrupt` may end it early with `Again`."""
+        does; `interrupt` may end it early with `Again`. Other outputs may have the same `content`: it is not changed."""
 
     def interrupt(self) -> None:
         """End a `deliver` that waits, soon: the collector stops. Called from another thread."""

@@ -31,6 +31,11 @@ class InputStatus(msgspec.Struct, kw_only=True):
     bytes: int = 0
     waiting: bool = False
     """Held back: its share of the buffer is full."""
+    buffered_bytes: int = 0
+    """Handed over and not settled."""
+    limit_bytes: int = 0
+    unrouted: int = 0
+    """Records that no output takes."""
     files: dict[tuple[int, int], FileStatus] = msgspec.field(default_factory=dict)
     """By (device, inode)."""
     files_opened: int = 0
@@ -48,8 +53,16 @@ class FilterStatus(msgspec.Struct, kw_only=True):
     name: str
     plugin: str
     records_in: int = 0
+    bytes_in: int = 0
     added: int = 0
+    """More came out than went in."""
+    removed: int = 0
+    """Fewer came out than went in, for any reason (joined, sent on under another tag, dropped): what Fluent Bit calls
+    `drop_records`."""
+    emitted: int = 0
+    """Sent on under another tag."""
     dropped: int = 0
+    """Dropped on purpose."""
     errors: int = 0
 
 

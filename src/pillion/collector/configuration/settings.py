@@ -4,6 +4,9 @@
         format: Annotated[Literal["json_lines", "json"], key(help="how records are written")] = "json_lines"
         json_date_key: Annotated[str, key()] = "date"
 
+A field whose type is a struct is a group: the struct's keys are keys of the section itself (`net: NetSettings`).
+Structs cannot inherit from two structs with fields, so what several plugins share is a group.
+
 Fluent Bit's keys are case-insensitive; a field's key is its name unless `key(name=…)` says otherwise (`storage.type`).
 A field without a default is required. Kinds follow from the annotation (`bool`, `int`, `float`, `str`, `Literal`)
 unless `key(kind=…)` names one of those below.
@@ -72,7 +75,7 @@ def key(
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What every plugin instance has.
 
-    A class (a mixed-in one too) may name keys of Fluent Bit that are not fields, each with its reason; see `named`.
+    A class (a group's too) may name keys of Fluent Bit that are not fields, each with its reason; see `named`.
     """
 
     without_effect: ClassVar[Mapping[str, str]] = {
@@ -89,10 +92,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(settings: type[msgspec.Struct], attribute: Literal["without_effect", "refused"]) -> dict[str, str]:
-    """All of `without_effect` or `refused` of a class and of those that it is made of."""
+    """All of `without_effect` or `refused` of a class, of those that it extends and of its groups."""
     found: dict[str, str] = {}
     for part in reversed(settings.__mro__):
         found |= vars(part).get(attribute, {})
+    for field in msgspec.structs.fields(settings):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found |= named(field.type, attribute)
     return found
 
 
@@ -132,10 +138,20 @@ class OutputSettings(Settings, frozen=True, kw_only=True):
             help="most bytes on disk for this output; 0: no limit",
         ),
     ] = 0
+    storage_overflow: Annotated[
+        Literal["block", "drop_oldest"],
+        key(
+            name="storage.overflow",
+            help="at storage.total_limit_size: hold the inputs back, or drop the oldest records and count them",
+            differs=Differs(
+                fluent_bit="drop_oldest", why="records would be discarded while the files still have them"
+            ),
+        ),
+    ] = "block"
 
 
 class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Mixed into outputs that connect somewhere. `host` and `port` are the plugin's own."""
+    """A group of outputs that connect somewhere. `host` and `port` are the plugin's own."""
 
     without_effect: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
@@ -156,19 +172,17 @@ class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
         "net.connect_timeout_log_error": "an output that cannot connect is always said",
     }  # fmt: skip
 
-    net_connect_timeout: Annotated[float, key(name="net.connect_timeout", kind=Kind.SECONDS)] = 10.0
-    net_io_timeout: Annotated[float, key(name="net.io_timeout", kind=Kind.SECONDS)] = 30.0
-    net_keepalive: Annotated[bool, key(name="net.keepalive")] = True
-    net_source_address: Annotated[str, key(name="net.source_address", help="the address to connect from")] = (
-        ""
-    )
-    net_proxy_env_ignore: Annotated[
+    connect_timeout: Annotated[float, key(name="net.connect_timeout", kind=Kind.SECONDS)] = 10.0
+    io_timeout: Annotated[float, key(name="net.io_timeout", kind=Kind.SECONDS)] = 30.0
+    keepalive: Annotated[bool, key(name="net.keepalive")] = True
+    source_address: Annotated[str, key(name="net.source_address", help="the address to connect from")] = ""
+    proxy_env_ignore: Annotated[
         bool, key(name="net.proxy_env_ignore", help="do not look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
     ] = False
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Mixed into plugins that speak TLS; for outputs verification is on by default, as in Fluent Bit."""
+    """A group of plugins that speak TLS; for outputs verification is on by default, as in Fluent Bit."""
 
     without_effect: ClassVar[Mapping[str, str]] = {
         "tls.debug": "TLS errors are always said in full",
@@ -177,9 +191,9 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
         "tls.windows.use_enterprise_store": "for Windows only",
     }
 
-    tls: Annotated[bool, key(help="speak TLS")] = False
-    tls_verify: Annotated[bool, key(name="tls.verify")] = True
-    tls_verify_hostname: Annotated[
+    on: Annotated[bool, key(name="tls", help="speak TLS")] = False
+    verify: Annotated[bool, key(name="tls.verify")] = True
+    verify_hostname: Annotated[
         bool,
         key(
             name="tls.verify_hostname",
@@ -188,11 +202,11 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
             ),
         ),
     ] = True
-    tls_ca_file: Annotated[str, key(name="tls.ca_file")] = ""
-    tls_ca_path: Annotated[str, key(name="tls.ca_path")] = ""
-    tls_crt_file: Annotated[str, key(name="tls.crt_file")] = ""
-    tls_key_file: Annotated[str, key(name="tls.key_file")] = ""
-    tls_key_passwd: Annotated[str, key(name="tls.key_passwd")] = ""
-    tls_vhost: Annotated[str, key(name="tls.vhost")] = ""
-    tls_min_version: Annotated[str, key(name="tls.min_version", help="TLSv1.2 or TLSv1.3")] = ""
-    tls_max_version: Annotated[str, key(name="tls.max_version", help="TLSv1.2 or TLSv1.3")] = ""
+    ca_file: Annotated[str, key(name="tls.ca_file")] = ""
+    ca_path: Annotated[str, key(name="tls.ca_path")] = ""
+    crt_file: Annotated[str, key(name="tls.crt_file")] = ""
+    key_file: Annotated[str, key(name="tls.key_file")] = ""
+    key_passwd: Annotated[str, key(name="tls.key_passwd")] = ""
+    vhost: Annotated[str, key(name="tls.vhost")] = ""
+    min_version: Annotated[str, key(name="tls.min_version", help="TLSv1.2 or TLSv1.3")] = ""
+    max_version: Annotated[str, key(name="tls.max_version", help="TLSv1.2 or TLSv1.3")] = ""
