@@ -119,7 +119,8 @@ class Output(Protocol):
 
     def deliver(self, tag: str, content: Content) -> Verdict:
         """Take it over to the other side and return what it said. Raises nothing for what the other side or the network
-        does; `interrupt` may end it early with `Again`. Other outputs may have the same `content`: it is not changed."""
+        does; `interrupt` may end it early with `Again`.
+        Other outputs may have the same `content`: it is not changed."""
 
     def interrupt(self) -> None:
         """End a `deliver` that waits, soon: the collector stops. Called from another thread."""
