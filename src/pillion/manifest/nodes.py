@@ -20,24 +20,24 @@ class Mark(NamedTuple):
     column: int
 
 
-class ScalarNode(msgspec.Struct, frozen=True):
+class ScalarNode(msgspec.Struct, frozen=True, gc=False):
     mark: Mark
     value: Value
     text: str
     """As written, without quotes."""
 
 
-class SequenceNode(msgspec.Struct, frozen=True):
+class SequenceNode(msgspec.Struct, frozen=True, gc=False):
     mark: Mark
     items: tuple[Node, ...]
 
 
-class Pair(msgspec.Struct, frozen=True):
+class Pair(msgspec.Struct, frozen=True, gc=False):
     key: Mark
     node: Node
 
 
-class MappingNode(msgspec.Struct, frozen=True):
+class MappingNode(msgspec.Struct, frozen=True, gc=False):
     mark: Mark
     pairs: Mapping[str, Pair]
     repeated: tuple[tuple[str, Pair], ...] = ()

@@ -95,7 +95,7 @@ def test_a_config_map_holds_a_mebibyte() -> None:
     full = "x" * (1024 * 1024)
     assert validate(config(data={"a": full})) == []
     assert [str(error) for error in validate(config(data={"a": full, "b": "x"}))] == [
-        "<nil>: Too long: may not be more than 1048576 bytes"
+        "[]: Too long: may not be more than 1048576 bytes"
     ]
 
 

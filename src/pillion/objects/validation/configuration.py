@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_DATA_BYTES = 1024 * 1024
-_ROOT, _METADATA, _DATA, _BINARY = Path(), Path("metadata"), Path("data"), Path("binaryData")
+_ROOT, _METADATA, _DATA, _BINARY = Path("[]"), Path("metadata"), Path("data"), Path("binaryData")
 _FROZEN = "field is immutable when `immutable` is set"
 _SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 _JSON_KEYS = {
@@ -42,7 +42,7 @@ def validate_config_map(config: core_v1.ConfigMap) -> list[FieldError]:
         errors += names.check(_BINARY.key(key), key, names.config_key)
     size = sum(len(value.encode()) for value in text.values()) + _decoded_size(binary)
     if size > MAX_DATA_BYTES:
-        # Upstream blames the whole object.
+        # Upstream blames the whole object, whose path Go writes as an index: `field.NewPath("")`.
         errors.append(too_long(_ROOT, MAX_DATA_BYTES))
     return errors
 
