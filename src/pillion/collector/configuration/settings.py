@@ -9,7 +9,8 @@ Structs cannot inherit from two structs with fields, so what several plugins sha
 
 Fluent Bit's keys are case-insensitive; a field's key is its name unless `key(name=…)` says otherwise (`storage.type`).
 A field without a default is required. Kinds follow from the annotation (`bool`, `int`, `float`, `str`, `Literal`)
-unless `key(kind=…)` names one of those below.
+unless `key(kind=…)` names one of those below. What keys say of each other is checked in `__post_init__`, which raises
+ValueError("KEY: what is wrong").
 """
 
 from __future__ import annotations
@@ -23,15 +24,22 @@ import msgspec
 
 class Kind(StrEnum):
     SIZE = "size"
-    """`32k`, `5M`, `1G`: an `int` of bytes, as flb_utils_size_to_bytes reads it."""
+    """`32k`, `5M`, `1G`: an `int` of bytes, powers of 1000, as flb_utils_size_to_bytes reads it. `false`: 0."""
+    BINARY_SIZE = "binary size"
+    """The few sizes that flb_utils_size_to_binary_bytes reads: powers of 1024."""
     SECONDS = "seconds"
     """`5`, `5s`, `2m`, `1h`, `1d`: a `float` of seconds, as flb_utils_time_to_seconds reads it."""
     LIST = "list"
-    """`a, b,c` (or a YAML list): a `tuple[str, ...]`."""
+    """`a, b,c` (or a YAML list): a `tuple[str, ...]`. Given several times (`repeated`), all of them in one tuple."""
     WORDS = "words"
-    """`key the rest`: split at white space into at most `words` parts, quotes kept together: a `tuple[str, ...]`."""
+    """`key the rest`: split at blanks into at most `words` parts (0: all of them), a `tuple[str, ...]`.
+
+    `"…"` is one part, with `\\"` for a quote in it, as flb_slist_split_tokens reads it; the last part of `words` is the
+    rest as it is written, unless all of it is one quoted part. `repeated`: a tuple of such tuples.
+    """
     ENTRIES = "entries"
-    """Several different keys whose common order matters (modify's `Set`, `Rename`, …): a `tuple[Entry, ...]`."""
+    """Several different keys whose common order matters (modify's `Set`, `Rename`, …): a `tuple[Entry, ...]`, their
+    words split in the same way, in single quotes too (flb_utils_split_quoted)."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
