@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import command, objects, peers, pods, serving
+from bench import adoption, command, objects, peers, pods, serving
 from bench.figures import Figure, Note, machine_facts, render
 from bench.program import make_image
 from pillion.errors import PillionError
 
 Results = Sequence[Figure | Note]
 
-GROUPS = {"api": ("api-pods", "api-weight", "api-objects", "api-crowds")}
+GROUPS = {"api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption")}
 
 
 def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
@@ -35,6 +35,7 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "api-weight": serving.weight,
         "api-objects": objects.crowds_of_objects,
         "api-crowds": objects.crowds_of_pods,
+        "api-adoption": adoption.adoption,
     }
 
 

@@ -58,7 +58,7 @@ def crowds_of_pods(folder: Path) -> list[Figure]:
             )
             _settle(server, size)
             figures += _lists(server, _PODS, f"{size:,} pods", "pods")
-            figures.append(Figure(f"{size:,} pods: server's RSS", "MB", (resident_mb(server.process.pid),)))
+            figures.append(Figure(f"{size:,} pods: server's RSS", "MB", (resident_mb(server.pid),)))
             before = size
     return figures
 
@@ -80,7 +80,7 @@ def _configmaps(server: Served, size: int) -> list[Figure]:
         Figure(f"{name}: creation, 1 client", "per s", (rate,)),
         Figure(f"{name}: creation, {WRITERS} clients", "per s", (shared,)),
         *_lists(server, _CONFIGMAPS, name, "configmaps"),
-        Figure(f"{name}: server's RSS", "MB", (resident_mb(server.process.pid),)),
+        Figure(f"{name}: server's RSS", "MB", (resident_mb(server.pid),)),
     ]
 
 

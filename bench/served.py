@@ -10,6 +10,7 @@ import base64
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import ssl
@@ -39,8 +40,8 @@ class Refused(Exception):  # noqa: N818 - the server's answer
 class Served:
     """A server that answers, and how to talk to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        self.process = process
+    def __init__(self, pid: int, folder: Path) -> None:
+        self.pid = pid
         self.state = folder / "state"
         self._home = folder
         self._kubeconfig = self.state / "kubeconfig"
@@ -138,10 +139,49 @@ def served(folder: Path) -> Iterator[Served]:
             assert process.stdout is not None
             if not process.stdout.readline():
                 raise RuntimeError(f"pillion serve did not start: {(folder / 'serve.log').read_text()}")
-            yield Served(process, folder)
+            yield Served(process.pid, folder)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(_WITHIN)
+
+
+class Detached:
+    """A server in the background on FOLDER/state, that may be killed and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._state = folder / "state"
+        self._port = "0"
+
+    def start(self) -> Served:
+        """Returns when `pillion serve --detach` does."""
+        argv = (PILLION, "serve", "--detach", "--port", self._port, "--state-dir", str(self._state))
+        image = f"{IMAGE}={self._folder / 'image'}"
+        subprocess.run((*argv, "--image", image), stdout=subprocess.DEVNULL, check=True)
+        known = json.loads((self._state / "serve.json").read_bytes())
+        self._port = str(known["port"])
+        return Served(known["pid"], self._folder)
+
+    def kill(self, server: Served) -> None:
+        process = os.pidfd_open(server.pid)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], _WITHIN)
+        os.close(process)
+
+    def stop(self) -> None:
+        subprocess.run(
+            (PILLION, "stop", "--now", "--state-dir", str(self._state)), stdout=subprocess.DEVNULL, check=True
+        )
+
+
+@contextmanager
+def detached(folder: Path) -> Iterator[Detached]:
+    folder.mkdir(exist_ok=True)
+    server = Detached(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def has_kubectl() -> bool:

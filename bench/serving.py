@@ -34,7 +34,7 @@ def pods(folder: Path) -> list[Figure]:
 
 def weight(folder: Path) -> list[Figure]:
     with served(folder) as server:
-        alone = resident_mb(server.process.pid)
+        alone = resident_mb(server.pid)
         return [Figure("pillion serve, nothing stored: RSS", "MB", (alone,)), *asyncio.run(_weight(server))]
 
 
@@ -47,7 +47,7 @@ def _lives(server: Served) -> list[Figure]:
         name = f"pod-{index}"
         begun = time.perf_counter()
         client.ask("POST", _PODS, pod_manifest(name))
-        _until_ready(events, name)
+        until_ready(events, name)
         ready = time.perf_counter()
         _until_stoppable(server)
         asked = time.perf_counter()
@@ -87,7 +87,7 @@ def _execs(server: Served) -> list[Figure]:
     client, watcher = server.connect(), server.connect()
     events = watcher.events(f"{_PODS}?watch=1")
     client.ask("POST", _PODS, pod_manifest("pod"))
-    _until_ready(events, "pod")
+    until_ready(events, "pod")
     _until_stoppable(server)
     took = [_exec(server) for _ in range(ROUNDS + 1)]
     figures = [Figure("exec of `true`, with a connection of its own", "ms", tuple(took[1:]))]
@@ -128,16 +128,16 @@ async def _weight(server: Served) -> list[Figure]:
         waited = others.submit(_read_until_ready, server, PODS)
         for name in names:
             client.ask("POST", _PODS, pod_manifest(name))
-        _until_ready(events, *names)
+        until_ready(events, *names)
         took = time.perf_counter() - begun
         reads = waited.result()
     async with AsyncExitStack() as stack:
         for _ in range(WATCHES):
             await stack.enter_async_context(server.watching(f"{_PODS}?watch=1"))
-        before = cpu_seconds(server.process.pid)
+        before = cpu_seconds(server.pid)
         await asyncio.sleep(IDLE_SECONDS)
-        used = cpu_seconds(server.process.pid) - before
-        memory = resident_mb(server.process.pid)
+        used = cpu_seconds(server.pid) - before
+        memory = resident_mb(server.pid)
     _until_stoppable(server)
     begun = time.perf_counter()
     client.ask("DELETE", _PODS)
@@ -173,7 +173,7 @@ def _is_ready(pod: Tree) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def _until_ready(events: Iterator[Tree], *names: str) -> None:
+def until_ready(events: Iterator[Tree], *names: str) -> None:
     waiting = set(names)
     for event in events:
         if _is_ready(event["object"]):

@@ -1,4 +1,4 @@
-"""The only reader of time. One base, taken once; wall time is the base plus the loop's own progress.
+"""The only reader of time. One base, taken once; wall time is the base, the loop's progress and the machine's sleep.
 
 So `Instant`s never run backwards when somebody sets the machine's clock, and a test that owns the loop owns them too.
 """
@@ -6,10 +6,15 @@ So `Instant`s never run backwards when somebody sets the machine's clock, and a 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from pillion.units import Instant
+
+_NO_SLEEP = 0.01
+"""Seconds by which two readings of `seconds_asleep` differ although nobody slept: it looks at two clocks."""
 
 
 class Clock(Protocol):
@@ -17,12 +22,29 @@ class Clock(Protocol):
         """The present moment."""
 
 
-class LoopClock:
-    """Wall time at the moment of construction, advanced by the running loop's clock."""
+def seconds_asleep() -> float:
+    """How long this machine has been suspended since its boot: what the loop's clock does not count."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
-    def __init__(self) -> None:
-        self._wall = time.time()
-        self._loop_start = asyncio.get_running_loop().time()
+
+class LoopClock:
+    """Wall time at the moment of construction, advanced by the running loop's clock and by every sleep."""
+
+    def __init__(self, asleep: Callable[[], float] = seconds_asleep) -> None:
+        self._asleep = asleep
+        self._slept = asleep()
+        self._base = time.time() - asyncio.get_running_loop().time()
 
     def now(self) -> Instant:
-        return Instant(self._wall + asyncio.get_running_loop().time() - self._loop_start)
+        slept = self._asleep()
+        if slept > self._slept + _NO_SLEEP:
+            self._base += slept - self._slept
+            self._slept = slept
+        return Instant(self._base + asyncio.get_running_loop().time())
+
+
+def process_age() -> float:
+    """Seconds since this process began; the kernel says when, to a hundredth (proc_pid_stat(5): field 22)."""
+    with open("/proc/self/stat", "rb") as stat:  # noqa: PTH123 - a foundation imports little
+        began = int(stat.read().rpartition(b")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")

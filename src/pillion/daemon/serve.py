@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from pillion.clock import LoopClock
+from pillion.clock import LoopClock, process_age
 from pillion.daemon import lock
 from pillion.daemon.assembly import Config
 from pillion.daemon.controlplane import ControlPlane
@@ -63,7 +63,10 @@ class Server:
                         serving = tasks.group.create_task(http.run_until_told(), name="http")
                         await http.wait_started()
                         _announce(state, plane, port)
-                        _log.info("serving on %s:%d", HOST, port)
+                        _log.info(
+                            "serving on %s:%d, %.2f s after this process began; pods taken over: %d",
+                            *(HOST, port, process_age(), len(saved)),
+                        )
                         self._on_ready(port)
                         await self._end_pods(plane)
                         http.stop()
