@@ -15,7 +15,7 @@ ValueError("KEY: what is wrong").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -69,16 +69,34 @@ def key(
     aliases: tuple[str, ...] = (),
     help: str = "",  # noqa: A002 - what it is called everywhere else
     differs: Differs | None = None,
+    secret: bool = False,
 ) -> msgspec.Meta:
-    """One key. `repeated`: it may be given several times, the field is a tuple of what one gives."""
+    """One key. `repeated`: it may be given several times, the field is a tuple of what one gives. `secret`: a
+    credential, which no message may show."""
     extra = {
         "name": name, "kind": kind, "words": words, "keys": keys, "repeated": repeated, "aliases": aliases,
-        "help": help, "differs": differs,
+        "help": help, "differs": differs, "secret": secret,
     }  # fmt: skip
     return msgspec.Meta(extra=extra)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields that are keys of a section. Shows itself without its secrets."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._shown())})"
+
+    def _shown(self) -> Iterator[str]:
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            meta = getattr(field.type, "__metadata__", (None,))[0]
+            hidden = (
+                bool(value) and isinstance(meta, msgspec.Meta) and (meta.extra or {}).get("secret", False)
+            )
+            yield f"{field.name}={'***' if hidden else repr(value)}"
+
+
+class Settings(Keys, frozen=True, kw_only=True):
     """What every plugin instance has.
 
     A class (a group's too) may name keys of Fluent Bit that are not fields, each with its reason; see `named`.
@@ -156,7 +174,7 @@ class OutputSettings(Settings, frozen=True, kw_only=True):
     ] = "block"
 
 
-class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
+class NetSettings(Keys, frozen=True, kw_only=True):
     """A group of outputs that connect somewhere. `host` and `port` are the plugin's own."""
 
     without_effect: ClassVar[Mapping[str, str]] = {
@@ -179,7 +197,17 @@ class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
     }  # fmt: skip
 
     connect_timeout: Annotated[float, key(name="net.connect_timeout", kind=Kind.SECONDS)] = 10.0
-    io_timeout: Annotated[float, key(name="net.io_timeout", kind=Kind.SECONDS)] = 30.0
+    io_timeout: Annotated[
+        float,
+        key(
+            name="net.io_timeout",
+            kind=Kind.SECONDS,
+            help="how long the other side may be silent; 0: for ever",
+            differs=Differs(
+                fluent_bit="0s", why="a peer that is gone without a word would hold records for ever"
+            ),
+        ),
+    ] = 30.0
     keepalive: Annotated[bool, key(name="net.keepalive")] = True
     source_address: Annotated[str, key(name="net.source_address", help="the address to connect from")] = ""
     proxy_env_ignore: Annotated[
@@ -187,7 +215,7 @@ class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
 
 
-class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+class TlsSettings(Keys, frozen=True, kw_only=True):
     """A group of plugins that speak TLS; for outputs verification is on by default, as in Fluent Bit."""
 
     without_effect: ClassVar[Mapping[str, str]] = {
@@ -212,7 +240,7 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_path: Annotated[str, key(name="tls.ca_path")] = ""
     crt_file: Annotated[str, key(name="tls.crt_file")] = ""
     key_file: Annotated[str, key(name="tls.key_file")] = ""
-    key_passwd: Annotated[str, key(name="tls.key_passwd")] = ""
+    key_passwd: Annotated[str, key(name="tls.key_passwd", secret=True)] = ""
     vhost: Annotated[str, key(name="tls.vhost")] = ""
     min_version: Annotated[str, key(name="tls.min_version", help="TLSv1.2 or TLSv1.3")] = ""
     max_version: Annotated[str, key(name="tls.max_version", help="TLSv1.2 or TLSv1.3")] = ""
