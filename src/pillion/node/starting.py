@@ -24,6 +24,7 @@ from pillion.plan.podplan import ContainerPlan, PodPlan
 from pillion.plan.pods import container_named
 from pillion.plan.references import ConfigError
 from pillion.plan.resolve import resolve_container
+from pillion.units import go_milliseconds
 from pillion.volumes import SubPathError
 
 CONFIG_ERROR = "CreateContainerConfigError"
@@ -110,12 +111,13 @@ class Starter:
         if resolved.was_present:
             text = f'Container image "{plan.image}" already present on machine and can be accessed by the pod'
         else:
-            took = self._drivers.clock.now() - began
+            # To the millisecond (image_manager.go: EnsureImageExists).
+            took = go_milliseconds(int((self._drivers.clock.now() - began) * 1000))
             notes.append(Note(type="Normal", reason="Pulling", message=f'Pulling image "{plan.image}"'))
-            text = (
-                f'Successfully pulled image "{plan.image}" in {took:.3g}s ({took:.3g}s including waiting). '
-                f"Image size: {resolved.config.size_bytes} bytes."
-            )
+            text = f'Successfully pulled image "{plan.image}" in {took} ({took} including waiting)'
+            # The host's filesystem as an image has no size; kubelets before 1.30 named none either.
+            if resolved.config.size_bytes:
+                text += f". Image size: {resolved.config.size_bytes} bytes."
         notes.append(Note(type="Normal", reason="Pulled", message=text))
         if resolved.config.substitutes is not None:
             notes.append(Note(type="Normal", reason="StandIn", message=resolved.config.substitutes))

@@ -81,7 +81,8 @@ def _default_pod(pod: core_v1.Pod) -> None:
     if pod.metadata is None:
         pod.metadata = meta_v1.ObjectMeta()
     if pod.spec is None:
-        return
+        # In Go it is never absent; validation says what it lacks.
+        pod.spec = core_v1.PodSpec(containers=[])
     spec = pod.spec
     _canonicalize(spec)
     _default_resources(pod, spec)

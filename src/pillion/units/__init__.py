@@ -3,7 +3,7 @@
 Does not know what the numbers are for, nor what time it is.
 """
 
-from pillion.units.durations import go_duration, human_duration
+from pillion.units.durations import go_duration, go_milliseconds, human_duration
 from pillion.units.gostrings import quote
 from pillion.units.instants import (
     Instant,
@@ -22,6 +22,7 @@ __all__ = [
     "format_quantity",
     "format_time",
     "go_duration",
+    "go_milliseconds",
     "human_duration",
     "parse_nano_time",
     "parse_quantity",

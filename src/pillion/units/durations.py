@@ -13,6 +13,15 @@ def go_duration(seconds: int) -> str:
     return f"{sign}{hours}h{minutes}m{rest}s" if hours else f"{sign}{minutes}m{rest}s"
 
 
+def go_milliseconds(milliseconds: int) -> str:
+    """A span of milliseconds, none of them negative, as Go prints it: `0s`, `5ms`, `1.661s`, `1m2.5s`."""
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    seconds, fraction = divmod(milliseconds, 1000)
+    tail = f".{fraction:03}".rstrip("0") if fraction else ""
+    return f"{go_duration(seconds)[:-1]}{tail}s"
+
+
 def human_duration(seconds: float) -> str:
     """The short form of kubectl's AGE column (apimachinery, util/duration: HumanDuration).
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.unit.apiserver.server import Server
 
 from pillion.apiserver.accounttokens import ISSUER, Bound, ServiceAccountTokens
 from pillion.apiserver.authentication import ADMIN, TokenAuthenticator
@@ -123,6 +124,19 @@ def test_a_token_ends_with_its_time_its_pod_or_its_account(with_lab: WithLab) ->
         await lab.drop("serviceaccounts", "robot")
         await lab.keep("serviceaccounts", "robot", "account-2")
         assert lab.tokens.verify(unbound) is None, "another account of the same name is another account"
+
+    with_lab(body)
+
+
+def test_a_token_that_is_over_is_no_way_in(with_lab: WithLab) -> None:
+    async def body(lab: Lab) -> None:
+        token, _ = lab.tokens.issue("shop", ACCOUNT)
+        server = Server(lab.store, TokenAuthenticator("secret", lab.tokens))
+        url = "/api/v1/namespaces/shop/pods/p"
+        assert (await server.get(url, authorization=f"Bearer {token}")).code == 200
+        lab.clock.time = Instant(Clock.time + 3600)
+        over = await server.get(url, authorization=f"Bearer {token}")
+        assert (over.code, over.tree["reason"], over.tree["message"]) == (401, "Unauthorized", "Unauthorized")
 
     with_lab(body)
 

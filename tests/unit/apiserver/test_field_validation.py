@@ -251,3 +251,15 @@ def test_of_a_repeated_field_the_last_one_counts(form: str, body: bytes) -> None
         assert pod["spec"]["containers"][0]["imagePullPolicy"] == "Never"
 
     serve(check)
+
+
+@pytest.mark.parametrize("tree", [{}, {"spec": None}, {"spec": {}}, {"spec": {"containers": []}}])
+def test_a_pod_without_a_spec_lacks_its_containers_and_nothing_else(tree: dict[str, object]) -> None:
+    async def check(server: Server) -> None:
+        reply = await server.call("POST", PODS, {"metadata": {"name": "p"}} | tree)
+        assert (reply.code, reply.tree["message"]) == (
+            422,
+            'Pod "p" is invalid: spec.containers: Required value',
+        )
+
+    serve(check)

@@ -10,6 +10,7 @@ from pillion.units import (
     format_nano_time,
     format_time,
     go_duration,
+    go_milliseconds,
     human_duration,
     parse_nano_time,
     parse_time,
@@ -93,3 +94,19 @@ def test_an_age_is_short(seconds: float, text: str) -> None:
 )
 def test_a_backoff_is_written_as_go_writes_it(seconds: int, text: str) -> None:
     assert go_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "0s"),
+        (5, "5ms"),
+        (999, "999ms"),
+        (1000, "1s"),
+        (1661, "1.661s"),
+        (1500, "1.5s"),
+        (62500, "1m2.5s"),
+    ],
+)
+def test_a_pull_is_timed_as_go_times_it(milliseconds: int, text: str) -> None:
+    assert go_milliseconds(milliseconds) == text
