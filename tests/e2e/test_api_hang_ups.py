@@ -98,6 +98,29 @@ def test_an_exec_that_is_left_leaves_no_connection(api: Api, query: str) -> None
         websocket.socket.shutdown(socket.SHUT_RDWR)
 
 
+def _processes(api: Api) -> str:
+    script = "command=sh&command=-c&command=cat%20/proc/%5B0-9%5D*/cmdline"
+    with api.websocket(f"{PODS}/p/{EXEC}&{script}") as websocket:
+        return exit_status(websocket)[0].replace(b"\0", b" ").decode()
+
+
+@pytest.mark.parametrize("query", ["", "&stdin=1", "&stdin=1&tty=1"])
+def test_the_command_of_an_exec_ends_with_its_conversation(api: Api, query: str) -> None:
+    script = "command=sh&command=-c&command=echo%20a;%20sleep%204321"
+    with nothing_stays_open(api), api.websocket(f"{PODS}/p/{EXEC}{query}&{script}") as websocket:
+        assert websocket.recv(timeout=10)
+        api.until(lambda: "sleep 4321" in _processes(api))
+        websocket.socket.shutdown(socket.SHUT_RDWR)
+    api.until(lambda: "sleep 4321" not in _processes(api))
+
+
+def test_an_upgrade_that_is_refused_is_told_to_the_client_and_not_to_the_log(api: Api) -> None:
+    reply = api.call("POST", f"{PODS}/p/{EXEC}&command=id", connection="Upgrade", upgrade="SPDY/3.1")
+    assert reply.refusal[0] == 400
+    assert reply.refusal[2].startswith("pillion carries streams over WebSocket only")
+    assert "upgrade" not in api.server.log
+
+
 EXECS: list[tuple[str, int, str]] = [
     ("p/exec?stdout=1&command=id&container=none", 400, "container none is not valid for pod p"),
     ("p/exec?command=id", 400, "you must specify at least 1 of stdin, stdout, stderr"),

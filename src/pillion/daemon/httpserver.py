@@ -50,6 +50,9 @@ class _Protocol(H11Protocol):
     def _should_upgrade_to_ws(self) -> bool:
         return True
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing for the log: the answer tells whoever asked, and curl asks for HTTP/2 as a matter of course."""
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         # Loaded when somebody needs it: it is a twentieth of a second of every start.
         from pillion.apiserver.streams.handshake import StreamsProtocol
