@@ -158,8 +158,71 @@ def test_a_start_and_a_restart_under_way_are_gone_on_with(running: Served) -> No
     for number in range(4):
         counts = [one["restartCount"] for one in _statuses(api, f"p{number}").values()]
         assert counts == [0, 0, 0], counts
-    # A restart that the kill interrupted is tried again after its back-off of ten seconds.
-    api.until(lambda: _statuses(api, "again")["main"]["restartCount"] >= 1, within=30)
+    # A restart that the kill interrupted waits for no back-off: it is forgotten with the process, as a kubelet's is.
+    api.until(lambda: _statuses(api, "again")["main"]["restartCount"] >= 1, within=5)
+
+
+def test_a_back_off_is_forgotten_and_its_container_starts_at_once(running: Served) -> None:
+    api = Api(running)
+    api.create(PODS, a_pod("p", shell("main", "exit 1"), restartPolicy="Always"))
+    api.until(lambda: _has(api, "main", "state").get("waiting", {}).get("reason") == "CrashLoopBackOff")
+    before = _has(api, "main", "restartCount")
+    running.kill()
+    running.start()
+    api = Api(running)
+    api.until(lambda: _has(api, "main", "restartCount") == before + 1, within=5)
+
+
+def test_probe_state_goes_on_where_it_was(running: Served, tmp_path: Path) -> None:
+    """What was started stays started, what was ready stays ready, and a failing streak goes on being counted."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "good").touch()
+    (notes / "once").touch()
+
+    def probed(name: str, kind: str, command: str, threshold: int = 5) -> Tree:
+        probe = {"exec": {"command": ["sh", "-c", f"echo . >> /notes/{name}; {command}"]}, "periodSeconds": 1}
+        mounts = [{"name": "notes", "mountPath": "/notes"}]
+        return server(name, volumeMounts=mounts, **{f"{kind}Probe": probe | {"failureThreshold": threshold}})
+
+    def asked(name: str) -> int:
+        return len((notes / name).read_bytes().splitlines()) if (notes / name).exists() else 0
+
+    api = Api(running)
+    api.create(
+        PODS,
+        a_pod(
+            "p",
+            probed("ready", "readiness", "test -e /notes/good"),
+            probed("unready", "readiness", "false"),
+            probed("started", "startup", "test -e /notes/once"),
+            probed("starting", "startup", "false"),
+            probed("ailing", "liveness", "false"),
+            volumes=[{"name": "notes", "hostPath": {"path": str(notes)}}],
+        ),
+    )
+    api.until(
+        lambda: _has(api, "ready", "ready") and _has(api, "started", "started") and asked("ailing") == 2
+    )
+    (notes / "once").unlink()
+    api.until(lambda: min(asked("starting"), asked("ailing")) >= 3)
+    revision = api.get(PODS).tree["metadata"]["resourceVersion"]
+    began = {name: asked(name) for name in ("started", "ready")}
+    running.kill()
+    running.start()
+    api = Api(running)
+    api.until(lambda: all("terminated" in _has(api, name, "state") for name in ("starting", "ailing")))
+    for name in ("starting", "ailing"):
+        # One more, if the kill came between an attempt and its answer.
+        assert asked(name) in (5, 6), name
+    assert asked("started") == began["started"]
+    assert asked("ready") > began["ready"]
+    with api.watching(f"{PODS}?watch=1&resourceVersion={revision}&timeoutSeconds=1") as watch:
+        seen = [event["object"]["status"]["containerStatuses"] for event in watch.rest()]
+    shown = [{one["name"]: one for one in known} for known in seen]
+    assert all(known["ready"]["ready"] and known["started"]["started"] for known in shown)
+    assert not any(known["unready"]["ready"] for known in shown)
+    assert {one["restartCount"] for known in shown for one in known.values()} == {0}
 
 
 def test_a_deletion_under_way_is_completed(running: Served) -> None:

@@ -48,6 +48,21 @@ def result(probes: dict[str, ProbeRecord], instance: ContainerSeen, kind: ProbeK
     return worker.result
 
 
+def standing(
+    plan: PodPlan, probes: dict[str, ProbeRecord]
+) -> list[tuple[ProbeOutcome, ProbeOutcome | None, int]]:
+    """The results and how near each probe is to another one: what must survive this process.
+
+    Most answers repeat what has been settled long ago, and change nothing of it.
+    """
+    return [
+        (worker.result, worker.last, min(worker.run, max(probe.failure_threshold, probe.success_threshold)))
+        for container in plan.inits + plan.mains
+        for kind, probe in probes_of(container)
+        if (worker := probes.get(probe_key(container.name, kind))) is not None
+    ]
+
+
 def has_started(
     container: ContainerPlan, probes: dict[str, ProbeRecord], instance: ContainerSeen | None
 ) -> bool:
@@ -156,21 +171,28 @@ def _advance(
             due = turn.now
         elif due < turn.now:
             # Ticks before the container counted as started asked nothing.
-            due = Instant(due + ceil((turn.now - due) / probe.period) * probe.period)
+            due = _tick_from(turn.now, due, probe)
+    elif worker.is_resumed and due < turn.now:
+        due = _tick_from(turn.now, due, probe)
     if due > turn.now and (due > turn.now + COMPANY or begins > turn.now):
-        if worker.next_at != due:
-            turn.set_probe(key, replaced(worker, next_at=due))
+        if worker.next_at != due or worker.is_resumed:
+            turn.set_probe(key, replaced(worker, next_at=due, is_resumed=False))
         turn.wake(due)
         return
     next_at = Instant(due + probe.period)
     if next_at <= turn.now:
         next_at = Instant(next_at + (floor((turn.now - next_at) / probe.period) + 1) * probe.period)
-    turn.set_probe(key, replaced(worker, in_flight=True, next_at=next_at))
+    turn.set_probe(key, replaced(worker, in_flight=True, next_at=next_at, is_resumed=False))
     turn.actions.append(
         RunProbe(
             name=instance.name, id=instance.id, kind=kind, probe=probe, because=f"{kind.value} probe is due"
         )
     )
+
+
+def _tick_from(now: Instant, tick: Instant, probe: ProbePlan) -> Instant:
+    """The first tick that is not over, of those that go on from an earlier one."""
+    return Instant(tick + ceil((now - tick) / probe.period) * probe.period)
 
 
 def grace_of(plan: PodPlan, probe: ProbePlan | None) -> int:

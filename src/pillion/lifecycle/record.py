@@ -1,7 +1,7 @@
 """What must be remembered between two decisions about a pod. Everything else is observed or derived.
 
 The record is a value: `decide` returns a new one. It is written to disk as JSON, so a new process goes on where a
-killed one stopped, with restart counts, backoff and probe results intact.
+killed one stopped, with restart counts and probe results intact (`resumption`).
 """
 
 from __future__ import annotations
@@ -101,6 +101,9 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing more to ask until a new instance appears."""
     in_flight: bool = False
     next_at: Instant | None = None
+    is_resumed: bool = False
+    """A new process goes on with it: what nobody asked meanwhile is left out, and the beat is kept. All that is overdue
+    at once would be a stampede; a fresh kubelet lets its workers wait for that reason (prober/worker.go: run)."""
 
 
 class StopStage(StrEnum):

@@ -24,6 +24,7 @@ from pillion.lifecycle import (
     decide,
     resume,
 )
+from pillion.lifecycle.probes import standing
 from pillion.lifecycle.record import replaced
 from pillion.lifecycle.story import Entry, tell
 from pillion.node import persistence
@@ -191,16 +192,16 @@ class PodWorker:
         return decision
 
     def _is_news(self, record: PodRecord, seen: Observation) -> bool:
-        """Whether a status or what is on disk could differ. Most decisions only count a probe's answer."""
+        """Whether a status or what is on disk could differ. Most decisions only count one more success of a probe."""
         before, last = self.record, self._last_seen
         if last is None or (last.containers, last.sandboxes) != (seen.containers, seen.sandboxes):
             return True
         if record is before:
             return False
-        if record.probes is not before.probes:
-            results = {key: probe.result for key, probe in record.probes.items()}
-            if results != {key: probe.result for key, probe in before.probes.items()}:
-                return True
+        if record.probes is not before.probes and (
+            standing(self.plan, record.probes) != standing(self.plan, before.probes)
+        ):
+            return True
         return replaced(record, probes=before.probes) != before
 
     def _observe(self) -> Observation:

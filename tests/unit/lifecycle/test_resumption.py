@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
 import pytest
-from tests.unit.lifecycle.builders import delete, init, main, pod, probe, sidecar
+from tests.unit.lifecycle.builders import NEVER, delete, init, main, pod, probe, sidecar
 
 from pillion.lifecycle import (
     ContainerSeen,
@@ -20,10 +24,20 @@ from pillion.lifecycle import (
     StopSandbox,
     TearDown,
     decide,
+    probes,
     resume,
 )
 from pillion.lifecycle.observation import ProbeOutcome
-from pillion.lifecycle.record import ContainerRecord, ProbeRecord, Starting, Sync, VolumesRecord
+from pillion.lifecycle.record import (
+    Backoff,
+    ContainerRecord,
+    ProbeRecord,
+    StartError,
+    Starting,
+    Sync,
+    VolumesRecord,
+    replaced,
+)
 from pillion.testing.simulation import Script, Simulation
 from pillion.units import Instant
 
@@ -75,7 +89,7 @@ def test_a_start_that_came_about_is_not_begun_again() -> None:
     assert decision.actions == ()
 
 
-def test_a_probe_that_was_under_way_is_asked_again() -> None:
+def test_a_probe_that_was_under_way_is_asked_again_at_its_next_tick() -> None:
     worker = ProbeRecord(
         container_id="main-0", result=ProbeOutcome.SUCCESS, in_flight=True, next_at=Instant(999.0)
     )
@@ -85,8 +99,137 @@ def test_a_probe_that_was_under_way_is_asked_again() -> None:
         probes={"main/liveness": worker},
     )
     seen = Observation(sandboxes=(SANDBOX,), containers=(running("main"),))
-    decision = goes_on(record, seen, main(liveness=probe()))
+    decision = goes_on(record, seen, main(liveness=probe(period=10)))
+    assert (decision.actions, decision.wake_at) == ((), Instant(1009.0))
+    decision = decide(pod(main(liveness=probe(period=10))), decision.record, seen, Instant(1009.0))
     assert [type(action) for action in decision.actions] == [RunProbe]
+
+
+@pytest.mark.parametrize(
+    ("delay", "error"),
+    [
+        (10, None),
+        (
+            300,
+            StartError(reason="CrashLoopBackOff", message="back-off 5m0s restarting failed container=main"),
+        ),
+        (10, StartError(reason="PostStartHookError", message="no")),
+    ],
+)
+def test_a_restart_that_waited_out_its_backoff_happens_at_once_and_the_next_waits_for_the_first_delay(
+    delay: int, error: StartError | None
+) -> None:
+    exited = replaced(
+        running("main", 3), state=RuntimeState.EXITED, exit_code=1, finished_at=Instant(NOW - 1)
+    )
+    entry = Backoff(key="main@i", delay=delay, updated_at=Instant(NOW - 2))
+    record = PodRecord(
+        volumes=MOUNTED,
+        containers={"main": ContainerRecord(attempts=5, crash_backoff=entry, start_error=error)},
+        sync=Sync(starting=Starting(name="main", attempt=4), asked=True),
+    )
+    decision = goes_on(record, Observation(sandboxes=(SANDBOX,), containers=(exited,)), main())
+    [start] = decision.actions
+    assert isinstance(start, StartContainer)
+    assert (start.name, start.attempt) == ("main", 4)
+    backoff = decision.record.containers["main"].crash_backoff
+    assert backoff is not None
+    assert backoff.delay == 10
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        PodRecord(volumes=VolumesRecord(delay=122, retry_at=Instant(NOW + 100))),
+        PodRecord(volumes=MOUNTED, sandbox_retry_at=Instant(NOW + 9)),
+        PodRecord(
+            volumes=MOUNTED,
+            containers={
+                "main": ContainerRecord(
+                    image_backoff=Backoff(key="i", delay=300, updated_at=NOW),
+                    start_error=StartError(
+                        reason="ImagePullBackOff", message="", retry_at=Instant(NOW + 300), key="main@i"
+                    ),
+                )
+            },
+        ),
+    ],
+    ids=["volumes", "sandbox", "image"],
+)
+def test_nothing_waits_for_what_the_killed_process_waited_for(record: PodRecord) -> None:
+    sandboxes = () if record.sandbox_retry_at is not None else (SANDBOX,)
+    assert goes_on(record, Observation(sandboxes=sandboxes), main()).actions
+
+
+GOOD, BAD = ProbeOutcome.SUCCESS, ProbeOutcome.FAILURE
+PROBES = {
+    "startup": {"startup": probe(period=1, failure_threshold=15)},
+    "liveness": {"liveness": probe(period=1, failure_threshold=5)},
+    "readiness": {"readiness": probe(period=1, failure_threshold=5, success_threshold=3)},
+}
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What a probe answers each second, and what the pod comes to although pillion was killed at 12.5 s."""
+
+    kind: str
+    when: str
+    answers: Callable[[float], ProbeOutcome]
+    """By seconds since the start."""
+    ready_at: float | None = None
+    unready_at: float | None = None
+    killed_at: float | None = None
+
+
+KILLS = [
+    Killed("startup", "before success", lambda age: GOOD if age >= 14 else BAD, ready_at=14),
+    Killed("startup", "after success", lambda age: GOOD if age == 3 else BAD, ready_at=3),
+    Killed("startup", "in a failing streak", lambda _age: BAD, killed_at=14),
+    Killed("liveness", "while it succeeds", lambda _age: GOOD, ready_at=0),
+    Killed(
+        "liveness", "in a failing streak", lambda age: BAD if age >= 10 else GOOD, ready_at=0, killed_at=14
+    ),
+    Killed("readiness", "before success", lambda age: GOOD if age >= 20 else BAD, ready_at=22),
+    Killed("readiness", "in a succeeding streak", lambda age: GOOD if age >= 11 else BAD, ready_at=13),
+    Killed("readiness", "after success", lambda _age: GOOD, ready_at=2),
+    Killed(
+        "readiness", "in a failing streak", lambda age: BAD if age >= 11 else GOOD, ready_at=2, unready_at=15
+    ),
+]
+
+
+@pytest.mark.parametrize("row", KILLS, ids=lambda row: f"{row.kind} {row.when}")
+@pytest.mark.parametrize("is_killed", [False, True], ids=["alone", "killed"])
+def test_probe_state_is_the_same_with_and_without_a_kill(row: Killed, *, is_killed: bool) -> None:
+    plan = pod(main(**PROBES[row.kind]), policy=NEVER)
+    sim = Simulation(plan, {}, {"main": lambda _kind, age, _now: (row.answers(round(age)), 0.0)})
+    sim.run(until=12.5)
+    if is_killed:
+        written = msgspec.json.encode(sim.record)
+        sim.record = resume(msgspec.json.decode(written, type=PodRecord))
+        sim.change(plan)  # the new process looks at once
+    sim.run(until=30)
+    turned = _turns(sim)
+    assert [at for at, is_ready in turned if is_ready] == ([] if row.ready_at is None else [row.ready_at])
+    assert [at for at, is_ready in turned if not is_ready] == (
+        [] if row.unready_at is None else [row.unready_at]
+    )
+    assert sim.times("TERM main") == ([] if row.killed_at is None else [row.killed_at])
+
+
+def _turns(sim: Simulation) -> list[tuple[float, bool]]:
+    """When the container became ready, or was no longer, while it ran."""
+    turns, was = [], False
+    container = sim.plan.mains[0]
+    for at, (seen, decision) in zip(sim.decided_at, sim.decisions, strict=True):
+        workers = decision.record.probes
+        for instance in seen.containers:
+            is_running = probes.has_started(container, workers, instance)
+            if is_running and (is_ready := probes.is_ready(container, workers, instance)) is not was:
+                turns.append((round(at, 3), is_ready))
+                was = is_ready
+    return turns
 
 
 def test_a_termination_begins_again_in_order() -> None:
