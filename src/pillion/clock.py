@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Protocol
 
 from pillion.units import Instant
@@ -28,19 +29,25 @@ def seconds_asleep() -> float:
 
 
 class LoopClock:
-    """Wall time at the moment of construction, advanced by the running loop's clock and by every sleep."""
+    """Wall time at the moment of construction, advanced by the running loop's clock and by every sleep.
+
+    Any thread may read it.
+    """
 
     def __init__(self, asleep: Callable[[], float] = seconds_asleep) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lock = Lock()
         self._asleep = asleep
         self._slept = asleep()
-        self._base = time.time() - asyncio.get_running_loop().time()
+        self._base = time.time() - self._loop.time()
 
     def now(self) -> Instant:
         slept = self._asleep()
-        if slept > self._slept + _NO_SLEEP:
-            self._base += slept - self._slept
-            self._slept = slept
-        return Instant(self._base + asyncio.get_running_loop().time())
+        with self._lock:
+            if slept > self._slept + _NO_SLEEP:
+                self._base += slept - self._slept
+                self._slept = slept
+            return Instant(self._base + self._loop.time())
 
 
 def process_age() -> float:

@@ -33,3 +33,12 @@ def test_two_readings_that_are_not_one_moment_are_no_sleep() -> None:
 def test_a_machine_has_slept_no_less_than_nothing_and_this_process_is_no_older_than_it() -> None:
     assert seconds_asleep() >= -0.01
     assert 0 <= process_age() < 7 * 86_400
+
+
+def test_threads_read_it_too() -> None:
+    async def scenario() -> tuple[float, float]:
+        clock = LoopClock()
+        return clock.now(), await asyncio.to_thread(clock.now)
+
+    here, there = asyncio.run(scenario())
+    assert here <= there < here + 60
