@@ -1,0 +1,78 @@
+"""Which proxy a request goes through. Pure: the environment is handed in.
+
+Fluent Bit's rules (docs: administration/http-proxy): HTTP_PROXY for every upstream, NO_PROXY for exceptions. We also
+know HTTPS_PROXY for TLS, and the names in lower case, as curl does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from pillion.collector.configuration.failure import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    """Without user and password."""
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.url})"
+
+
+def parse_proxy(text: str, place: str) -> Proxy:
+    """`http://[user:password@]host[:port]`. Raises ConfigurationError."""
+    wrong = ConfigurationError(f"{place}: proxy: it is not http://HOST:PORT")
+    try:
+        parts = urlsplit(text if "//" in text else f"//{text}", scheme="http")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise wrong from error
+    if not host or parts.scheme not in {"http", "https"}:
+        raise wrong
+    shown = f"[{host}]" if ":" in host else host
+    return Proxy(
+        url=f"{parts.scheme}://{shown}:{port or (443 if parts.scheme == 'https' else 80)}",
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+def proxy_from_environment(
+    host: str, port: int, environment: Mapping[str, str], *, tls: bool
+) -> Proxy | None:
+    """Raises ConfigurationError when the variable is not an address."""
+    names = (
+        ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if tls else ("HTTP_PROXY", "http_proxy")
+    )
+    for name in names:
+        if environment.get(name):
+            break
+    else:
+        return None
+    if _is_exempt(host, port, environment.get("NO_PROXY") or environment.get("no_proxy") or ""):
+        return None
+    return parse_proxy(environment[name], f"the environment's {name}")
+
+
+def _is_exempt(host: str, port: int, exceptions: str) -> bool:
+    """NO_PROXY: names and their subdomains, with or without a port, `*` for all."""
+    host = host.lower().rstrip(".")
+    for raw in exceptions.lower().split(","):
+        entry = raw.strip()
+        name, colon, wanted = entry.rpartition(":")
+        if colon and wanted.isdigit() and "]" not in wanted:
+            if int(wanted) != port:
+                continue
+            entry = name
+        entry = entry.strip("[]").lstrip(".")
+        if entry and (entry == "*" or host == entry or host.endswith(f".{entry}")):
+            return True
+    return False
