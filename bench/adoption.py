@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,11 @@ def _rounds(server: Detached, size: int) -> tuple[tuple[float, ...], tuple[float
         begun = time.perf_counter()
         running = server.start()
         answers.append((time.perf_counter() - begun) * 1000)
-        client = running.connect()
-        _until_all_ends_are_told(client, before)
+        watcher = running.connect()
+        _until_all_ends_are_told(watcher.events(f"{_PODS}?watch=1"), before)
         known.append((time.perf_counter() - begun) * 1000)
+        watcher.close()
+        client = running.connect()
         _until_all_run(client)
     client.close()
     return tuple(answers), tuple(known)
@@ -92,11 +95,16 @@ def _instances(client: Client) -> dict[str, str]:
     return {name: status["containerID"] for name, status in _statuses(client).items()}
 
 
-def _until_all_ends_are_told(client: Client, before: dict[str, str]) -> None:
-    while True:
-        told = _statuses(client)
-        if all(_is_told(told[name], instance) for name, instance in before.items()):
+def _until_all_ends_are_told(events: Iterator[Tree], before: dict[str, str]) -> None:
+    waiting = dict(before)
+    for event in events:
+        name = event["object"]["metadata"]["name"]
+        for status in event["object"]["status"]["containerStatuses"]:
+            if status["name"] == ENDED and name in waiting and _is_told(status, waiting[name]):
+                del waiting[name]
+        if not waiting:
             return
+    raise RuntimeError("a watch ended early")
 
 
 def _is_told(status: Tree, instance: str) -> bool:

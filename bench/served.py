@@ -157,7 +157,10 @@ class Detached:
         """Returns when `pillion serve --detach` does."""
         argv = (PILLION, "serve", "--detach", "--port", self._port, "--state-dir", str(self._state))
         image = f"{IMAGE}={self._folder / 'image'}"
-        subprocess.run((*argv, "--image", image), stdout=subprocess.DEVNULL, check=True)
+        # As an installed pillion: with its bytecode on disk, also where a development machine forbids to write any.
+        environment = dict(os.environ) | {"PYTHONPYCACHEPREFIX": str(self._folder / "bytecode")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        subprocess.run((*argv, "--image", image), stdout=subprocess.DEVNULL, env=environment, check=True)
         known = json.loads((self._state / "serve.json").read_bytes())
         self._port = str(known["port"])
         return Served(known["pid"], self._folder)
