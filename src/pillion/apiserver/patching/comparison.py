@@ -101,19 +101,20 @@ def _compare_maps(left: dict[str, Any], right: dict[str, Any], atom: MapAtom, in
 def _compare_lists(
     left: dict[str, list[Any]], right: dict[str, list[Any]], atom: ListAtom, into: Comparison
 ) -> None:
-    for element, values in left.items():
-        others = right.get(element)
-        if others is None:
-            into.removed[element] = _whole(values[0], atom.item)
-        elif len(values) == len(others) == 1:
-            if values != others:
-                _compare_values(element, values[0], others[0], atom.item, into)
-        elif values != others:
-            # Duplicates, of objects stored before they were refused: as one.
-            into.modified[element] = {}
-    for element, values in right.items():
-        if element not in left:
-            into.added[element] = _whole(values[0], atom.item)
+    for element in left | right:
+        before, after = left.get(element, []), right.get(element, [])
+        if len(before) == len(after) == 1:
+            if before != after:
+                _compare_values(element, before[0], after[0], atom.item, into)
+        elif len(before) > 1 and len(after) > 1:
+            if before != after:
+                into.modified[element] = {}
+        else:
+            # One of them, or the duplicates as one, comes, goes or takes the place of the other.
+            if before:
+                into.removed[element] = _whole_item(before, atom.item)
+            if after:
+                into.added[element] = _whole_item(after, atom.item)
 
 
 def _compare_values(element: str, left: Any, right: Any, atom: Atom, into: Comparison) -> None:
@@ -152,8 +153,13 @@ def _whole(value: Any, atom: Atom) -> FieldSet:
                 below[field(name)] = _whole(inner, child)
     elif isinstance(resolved, ListAtom):
         for element, items in group_items(resolved, value).items():
-            below[element] = _whole(items[0], resolved.item)
+            below[element] = _whole_item(items, resolved.item)
     return {SELF: {}, **below} if below else {}
+
+
+def _whole_item(items: list[Any], atom: Atom) -> FieldSet:
+    """The same of an item; duplicates have no fields that could be told apart."""
+    return _whole(items[0], atom) if len(items) == 1 else {}
 
 
 def _is_empty(value: Any) -> bool:
