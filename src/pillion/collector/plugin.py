@@ -97,6 +97,8 @@ class Again(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Seconds the other side asked us to wait (Retry-After); None leaves it to the backoff."""
     remaining: Content | None = None
     rejected: tuple[tuple[str, Content], ...] = ()
+    rejected_unseen: int = 0
+    """As in `Delivered`, of what was delivered before this."""
 
 
 class TooLarge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
