@@ -21,6 +21,7 @@ from pillion.apiserver.authorization import authorize
 from pillion.apiserver.catalogue import build_registry
 from pillion.apiserver.openapi import OpenApi
 from pillion.apiserver.openapiroutes import openapi_routes
+from pillion.apiserver.seams import User
 from pillion.apiserver.serverinfo import GIT_VERSION
 from pillion.apiserver.streams import serve_streams
 from pillion.apiserver.writes import Writes
@@ -68,7 +69,8 @@ class ControlPlane:
         registry = build_registry()
         self.writes = Writes(self.store, clock, _admission(self.store))
         self.api = Api(self.store, registry, self.writes, clock)
-        tokens = ServiceAccountTokens(self.store, clock, self.authority.token_key_pem)
+        self._tokens = tokens = ServiceAccountTokens(self.store, clock, self.authority.token_key_pem)
+        self._authenticate = TokenAuthenticator(self.authority.admin_token, tokens)
         self._pod_tokens = PodTokens(self.store, tokens, clock)
         configs = StoredConfigs(self.store)
         self.drivers = build_drivers(
@@ -84,7 +86,7 @@ class ControlPlane:
             self._serving,
             clock,
             self.writes,
-            authenticate=TokenAuthenticator(self.authority.admin_token, tokens),
+            authenticate=self._who,
             authorize=authorize,
             streams=serve_streams,
             issue_token=tokens.answer,
@@ -107,9 +109,19 @@ class ControlPlane:
     def _pod_gone(self) -> None:
         self._on_pod_gone()
 
-    def renew_certificates(self) -> None:
-        """Make those anew that end soon. Raises HostError."""
-        open_authority(Path(self.state.pki), self._clock.now(), _ADDRESSES)
+    def _who(self, authorization: str | None) -> User | None:
+        return self._authenticate(authorization)
+
+    async def renew_authority(self) -> bool:
+        """Make anew what ends soon, or is gone; whether clients need another kubeconfig then. Raises HostError."""
+        before = self.authority
+        self.authority = open_authority(Path(self.state.pki), self._clock.now(), _ADDRESSES)
+        if self.authority.admin_token != before.admin_token:
+            self._authenticate = TokenAuthenticator(self.authority.admin_token, self._tokens)
+        if self.authority.ca_pem != before.ca_pem:
+            for item in self.store.list("namespaces").items:
+                await serviceaccounts.ensure(self.api, item.key.name, self.authority.ca_pem)
+        return (self.authority.ca_pem, self.authority.admin_token) != (before.ca_pem, before.admin_token)
 
     async def close(self) -> None:
         await self.node.close()
@@ -137,7 +149,7 @@ class ControlPlane:
                 "references": self._follow_references(),
                 "scheduler": scheduler.run(),
                 "namespaces": namespaces.run(self.api),
-                "service accounts": serviceaccounts.run(self.api, self.authority.ca_pem),
+                "service accounts": serviceaccounts.run(self.api, lambda: self.authority.ca_pem),
                 "garbage collector": GarbageCollector(self.api).run(),
                 "orphaned pods": orphanedpods.run(self.api),
                 "event expiry": eventexpiry.run(self.api),

@@ -20,7 +20,6 @@ from pillion.daemon.kubeconfig import build_kubeconfig, format_kubeconfig
 from pillion.daemon.privatefile import write_file
 from pillion.daemon.serving import Ending, Serving, open_state_dir
 from pillion.errors import HostError
-from pillion.statedir import StateDir
 
 RENEWAL_PERIOD = 86_400.0
 """Seconds between two looks at the certificates."""
@@ -59,10 +58,12 @@ class Server:
                         tasks.append(plane.run(saved, ready), "control plane")
                         await ready.wait()
                         tasks.append(_log_warnings(plane), "warnings")
-                        tasks.append(self._renew_certificates(plane, http), "certificates")
+                        tasks.append(_renew_daily(plane, http, port), "certificates")
                         serving = tasks.group.create_task(http.run_until_told(), name="http")
                         await http.wait_started()
-                        _announce(state, plane, port)
+                        write_kubeconfig(plane, port)
+                        serving_here = msgspec.json.encode(Serving(pid=os.getpid(), port=port))
+                        write_file(Path(state.server), serving_here, mode=0o644)
                         _log.info(
                             "serving on %s:%d, %.2f s after this process began; pods taken over: %d",
                             *(HOST, port, process_age(), len(saved)),
@@ -96,15 +97,6 @@ class Server:
             if not plane.api.store.count("pods") and not plane.node.workers:
                 return
 
-    async def _renew_certificates(self, plane: ControlPlane, http: HttpServer) -> None:
-        while True:
-            await asyncio.sleep(RENEWAL_PERIOD)
-            try:
-                plane.renew_certificates()
-                http.reload_certificate()
-            except (HostError, OSError) as error:
-                _log.warning("cannot renew the certificate: %s", error)
-
 
 async def _log_warnings(plane: ControlPlane) -> None:
     await plane.node.has_network.wait()
@@ -112,15 +104,35 @@ async def _log_warnings(plane: ControlPlane) -> None:
         _log.warning("%s", warning)
 
 
-def _announce(state: StateDir, plane: ControlPlane, port: int) -> None:
+async def _renew_daily(plane: ControlPlane, http: HttpServer, port: int) -> None:
+    while True:
+        await asyncio.sleep(RENEWAL_PERIOD)
+        try:
+            await renew(plane, http, port)
+        except (HostError, OSError) as error:
+            _log.warning("cannot renew the certificate: %s", error)
+
+
+async def renew(plane: ControlPlane, http: HttpServer, port: int) -> None:
+    """Make anew what ends soon, for connections from now on and whoever reads the kubeconfig.
+
+    Raises HostError, OSError. A kubeconfig into which ours was merged is its owner's to merge again.
+    """
+    is_another = await plane.renew_authority()
+    http.reload_certificate()
+    if is_another:
+        write_kubeconfig(plane, port)
+        _log.info("the kubeconfig is another from now on: the CA or the administrator's token was made anew")
+
+
+def write_kubeconfig(plane: ControlPlane, port: int) -> None:
+    """Raises OSError."""
     config = build_kubeconfig(
         server=f"https://{HOST}:{port}",
         ca_pem=plane.authority.ca_pem,
         token=plane.authority.admin_token,
     )
-    write_file(Path(state.kubeconfig), format_kubeconfig(config).encode())
-    serving = msgspec.json.encode(Serving(pid=os.getpid(), port=port))
-    write_file(Path(state.server), serving, mode=0o644)
+    write_file(Path(plane.state.kubeconfig), format_kubeconfig(config).encode())
 
 
 @asynccontextmanager

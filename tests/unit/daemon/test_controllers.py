@@ -23,7 +23,7 @@ async def run_namespaces(lab: Lab) -> None:
 
 
 async def run_accounts(lab: Lab) -> None:
-    await serviceaccounts.run(lab.api, "CA")
+    await serviceaccounts.run(lab.api, lambda: "CA")
 
 
 async def run_collector(lab: Lab) -> None:

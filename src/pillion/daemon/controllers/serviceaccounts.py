@@ -6,6 +6,7 @@ Sources: pkg/controller/serviceaccount/serviceaccounts_controller.go; pkg/contro
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from pillion.apiserver.admission.serviceaccount import DEFAULT_ACCOUNT, ROOT_CA
@@ -23,9 +24,11 @@ _DESCRIPTION = (
 )
 
 
-async def run(api: Api, ca_pem: str) -> None:
+async def run(api: Api, ca_pem: Callable[[], str]) -> None:
+    """`ca_pem`: as it is at the moment of the question."""
+
     async def reconcile(namespace: str) -> None:
-        await ensure(api, namespace, ca_pem)
+        await ensure(api, namespace, ca_pem())
 
     queue = WorkQueue("service accounts", reconcile)
 
