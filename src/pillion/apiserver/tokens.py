@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pillion.apiserver.decoding import read_message, without_nulls
 from pillion.apiserver.negotiation import read_body
 from pillion.apiserver.reading import show_tree
 from pillion.apiserver.requests import Request
@@ -11,6 +12,23 @@ from pillion.apiserver.responding import Answer
 from pillion.apiserver.seams import IssueToken
 from pillion.apiserver.writes import Writes
 from pillion.clock import Clock
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    kind: str = ""
+    apiVersion: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    audiences: tuple[str, ...] = ()
+    expirationSeconds: int = 0
+    boundObjectRef: _Reference | None = None
+
+
+class _Request(msgspec.Struct, frozen=True):
+    spec: _Spec = _Spec()
 
 
 class TokenRequests:
@@ -23,6 +41,7 @@ class TokenRequests:
         """Raises ApiError."""
         target = request.target
         account = self._writes.read(target.resource, target.namespace, target.name)
-        asked = (await read_body(request)).tree if request.body else {}
+        asked = without_nulls((await read_body(request)).tree) if request.body else {}
+        read_message(_Request, asked, "TokenRequest")
         tree = await self._issue(target.namespace, msgspec.json.decode(account.value), asked)
         return show_tree(request, tree, self._clock.now(), code=201)

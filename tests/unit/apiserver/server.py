@@ -12,7 +12,7 @@ import msgspec
 
 from pillion.apiserver.app import build_app
 from pillion.apiserver.catalogue import build_registry
-from pillion.apiserver.seams import AdmissionRequest, Attributes, Authenticate, User
+from pillion.apiserver.seams import AdmissionRequest, Attributes, Authenticate, IssueToken, User
 from pillion.apiserver.writes import Writes
 from pillion.testing.memorystore import MemoryStore
 from pillion.units import Instant
@@ -80,7 +80,12 @@ class Reply:
 
 
 class Server:
-    def __init__(self, store: MemoryStore, authenticate: Authenticate = _authenticate) -> None:
+    def __init__(
+        self,
+        store: MemoryStore,
+        authenticate: Authenticate = _authenticate,
+        issue_token: IssueToken | None = None,
+    ) -> None:
         self.store = store
         self.clock = FixedClock()
         self.admission = Admits()
@@ -95,6 +100,7 @@ class Server:
             self.writes,
             authenticate=authenticate,
             authorize=_authorize,
+            issue_token=issue_token,
         )
 
     async def call(self, method: str, url: str, body: Any = None, **headers: str) -> Reply:

@@ -210,6 +210,36 @@ def test_a_request_is_answered_with_its_token(with_lab: WithLab) -> None:
     with_lab(body)
 
 
+TOKEN = "/api/v1/namespaces/shop/serviceaccounts/robot/token"
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [
+        # kubectl before 1.33 names what it does not ask for.
+        ({"audiences": None, "expirationSeconds": None, "boundObjectRef": None}, 201),
+        (None, 201),
+        ({}, 201),
+        ({"expirationSeconds": "600"}, 400),
+        ({"expirationSeconds": 600.5}, 400),
+        ({"audiences": "a"}, 400),
+        ({"audiences": [1]}, 400),
+        ({"boundObjectRef": "p"}, 400),
+        ({"boundObjectRef": {"kind": 1}}, 400),
+        ([], 400),
+    ],
+)
+def test_a_request_over_http_is_read_or_refused(with_lab: WithLab, spec: Any, code: int) -> None:
+    async def body(lab: Lab) -> None:
+        server = Server(lab.store, issue_token=lab.tokens.answer)
+        reply = await server.call("POST", TOKEN, {"kind": "TokenRequest", "spec": spec})
+        assert reply.code == code, reply.body
+        if code == 201:
+            assert lab.tokens.verify(reply.tree["status"]["token"]) is not None
+
+    with_lab(body)
+
+
 OWN = User(name="system:serviceaccount:shop:robot", groups=("system:serviceaccounts",))
 
 
