@@ -27,8 +27,9 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
     """Records as JSON text: `data` is valid UTF-8, one object per line, each from `{` to `}` and ended by one `\\n`.
 
-    Whoever builds one has checked that every line is a valid JSON object. White space between tokens is as the writer
-    left it: it has no meaning (RFC 8259, section 2), and taking it out would cost more than everything else.
+    Whoever builds one has checked that every line is a valid JSON object (`texts.py` does). White space between tokens
+    is as the writer left it: it has no meaning (RFC 8259, section 2), and taking it out would cost more than everything
+    else. Only an object without members has none: it is `{}`.
     """
 
     data: bytes

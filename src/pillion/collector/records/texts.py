@@ -1,0 +1,31 @@
+"""Lines that may be JSON objects, as `Texts`: the check that all who build one share."""
+
+from __future__ import annotations
+
+import re
+
+from pillion.collector.records.bodies import count_objects, is_object
+
+_ODD_EDGE = re.compile(rb"\n(?:(?<!\}\n)|(?!\{[\"}]))")
+"""A line's end that does not stand between `}` and `{"` or `{}`."""
+_SPACE = b" \t\r\n"
+
+
+def object_lines(data: bytes) -> int | None:
+    """How many lines `data` has, if it can be the data of a `Texts` as it is; None if it cannot.
+
+    `data` is valid UTF-8 and ends in `\\n`. Two passes, both in C; nothing is decoded.
+    """
+    if not data.startswith((b'{"', b"{}")) or not data.endswith(b"}\n"):
+        return None
+    if _ODD_EDGE.search(data, 0, len(data) - 1) is not None:
+        return None
+    return count_objects(data)
+
+
+def object_text(line: bytes) -> bytes | None:
+    """One line of `Texts`, without its end, for a line that is a JSON object; None for any other."""
+    text = line.strip(_SPACE)
+    if not text.startswith(b"{") or not is_object(text):
+        return None
+    return b"{}" if not text[1:-1].strip(_SPACE) else text

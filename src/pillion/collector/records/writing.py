@@ -1,0 +1,95 @@
+"""Chunks as outputs write them in JSON: one object per line, one array, or one object after the other.
+
+A body's own member of the date's name is what a reader finds, as in Fluent Bit, which writes the last of each name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pillion.collector.records.appending import spellings
+from pillion.collector.records.bodies import decode_body, encode_bodies
+from pillion.collector.records.content import Content, Lines, Records, Texts
+from pillion.collector.records.conversion import as_texts, wrap
+from pillion.collector.records.dates import Date, format_time, format_times
+
+_START = re.compile(rb"\n\{")
+"""Between two lines. A pattern that begins with one plain byte is found faster than bytes.replace finds two."""
+_SEPARATOR = b"\n"
+"""Not in any date."""
+
+
+def json_lines(content: Content, date: Date | None) -> bytes:
+    """Each record on a line of its own, with a `\\n` after it (`json_lines`)."""
+    if date is None:
+        return as_texts(content).data
+    match content:
+        case Lines() if content.key == date.key:
+            return wrap(content)
+        case Lines():
+            return wrap(content, before=b"{" + date.member + format_time(content.time, date.format) + b",")
+        case Records():
+            return _with_dates(encode_bodies(content.bodies), content.times, date)
+        case Texts():
+            return _with_dates(content.data, content.times, date)
+
+
+def json_array(content: Content, date: Date | None) -> bytes:
+    """All records in one array (`json`)."""
+    return b"[" + json_lines(content, date)[:-1].replace(b"\n", b",") + b"]"
+
+
+def json_stream(content: Content, date: Date | None) -> bytes:
+    """One after the other with nothing between (`json_stream`)."""
+    return json_lines(content, date).replace(b"\n", b"")
+
+
+def _with_dates(data: bytes, times: int | list[int], date: Date) -> bytes:
+    if not data:
+        return b""
+    if any(key in data[: data.index(b"\n")] for key in spellings(date.key)):
+        return _with_dates_where_none(data, times, date)
+    if isinstance(times, int):
+        return _with_one_date(data, b"{" + date.member + format_time(times, date.format) + b",")
+    return _with_each_date(data, format_times(times, date.format), b"{" + date.member)
+
+
+def _with_one_date(data: bytes, start: bytes) -> bytes:
+    dated = b"".join((start, _START.sub(b"\n" + start.replace(b"\\", rb"\\"), data[1:])))
+    empty = start + b"}"
+    return dated.replace(empty, start[:-1] + b"}") if empty in dated else dated
+
+
+def _with_each_date(data: bytes, dates: list[bytes], start: bytes) -> bytes:
+    bodies = _START.split(data[1:])
+    last = len(bodies) - 1
+    if b"}" in bodies or bodies[last] == b"}\n":
+        pairs = zip(dates, bodies, strict=True)
+        return b"".join(
+            [(b"\n" if index else b"") + start + when + (b"" if body[0] == _CLOSING else b",") + body
+             for index, (when, body) in enumerate(pairs)]
+        )  # fmt: skip
+    starts = (start + _SEPARATOR.join(dates) + b",").replace(_SEPARATOR, b",\0\n" + start).split(b"\0")
+    parts = [b""] * (2 * len(bodies))
+    parts[0::2] = starts
+    parts[1::2] = bodies
+    return b"".join(parts)
+
+
+_CLOSING = ord("}")
+
+
+def _with_dates_where_none(data: bytes, times: int | list[int], date: Date) -> bytes:
+    """Records that look alike have the date's name as a key of their own, so that each has to be looked at."""
+    lines = data.split(b"\n")
+    lines.pop()
+    dates = format_times([times] if isinstance(times, int) else times, date.format)
+    if isinstance(times, int):
+        dates *= len(lines)
+    dated = [
+        line
+        if date.key in decode_body(line)
+        else b"{" + date.member + when + (b"" if line == b"{}" else b",") + line[1:]
+        for when, line in zip(dates, lines, strict=True)
+    ]
+    return b"\n".join([*dated, b""])
