@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
-from typing import Any
+from typing import Any, assert_never
 
+from pillion.collector.configuration import PluginKind
+from pillion.collector.configuration.settings import Settings
 from pillion.collector.plugin import FilterPlugin, InputPlugin, OutputPlugin
 
 INPUTS = {
@@ -38,3 +41,32 @@ def output_plugin(name: str) -> OutputPlugin[Any]:
     """Raises KeyError for a name that is not in OUTPUTS."""
     plugin: OutputPlugin[Any] = import_module(f"pillion.collector.outputs.{OUTPUTS[name]}").PLUGIN
     return plugin
+
+
+class Catalogue:
+    """What `configuration.load` asks about plugins."""
+
+    def names(self, kind: PluginKind) -> Collection[str]:
+        match kind:
+            case PluginKind.INPUT:
+                return INPUTS.keys()
+            case PluginKind.FILTER:
+                return FILTERS.keys()
+            case PluginKind.OUTPUT:
+                return OUTPUTS.keys()
+            case _:
+                assert_never(kind)
+
+    def settings(self, kind: PluginKind, name: str) -> type[Settings]:
+        """Raises KeyError for a name that is not in `names`."""
+        plugin: InputPlugin[Any] | FilterPlugin[Any] | OutputPlugin[Any]
+        match kind:
+            case PluginKind.INPUT:
+                plugin = input_plugin(name)
+            case PluginKind.FILTER:
+                plugin = filter_plugin(name)
+            case PluginKind.OUTPUT:
+                plugin = output_plugin(name)
+            case _:
+                assert_never(kind)
+        return plugin.settings

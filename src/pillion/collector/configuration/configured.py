@@ -29,7 +29,7 @@ class PluginSection(msgspec.Struct, Generic[SettingsT], frozen=True, kw_only=Tru
     plugin: str
     """Fluent Bit's name of the plugin: `tail`."""
     name: str
-    """Of this instance: its alias, or `tail.0`, counted per plugin."""
+    """Of this instance: its alias, or `tail.0`, where the number counts the sections of its kind, as in Fluent Bit."""
     settings: SettingsT
     place: Place
 
@@ -54,6 +54,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Where relative paths of parsers files and scripts are looked for."""
     service: ServiceSettings
     inputs: tuple[PluginSection[InputSettings], ...] = ()
+    """With the tag `tail.0` if they have none; of forward and http it stays empty: their senders choose."""
     filters: tuple[PluginSection[FilterSettings], ...] = ()
     """In order. Those without a match are left out, as in Fluent Bit."""
     outputs: tuple[PluginSection[OutputSettings], ...] = ()

@@ -47,6 +47,10 @@ class ParserSettings(msgspec.Struct, frozen=True, kw_only=True):
         False
     )
 
+    def __post_init__(self) -> None:
+        if self.format == "regex" and not self.regex:
+            raise ValueError("format regex needs a regex")
+
 
 class MultilineRule(msgspec.Struct, frozen=True, kw_only=True):
     """In one of `states`, a line that `pattern` finds belongs to the message, and `next` is the state after it."""

@@ -108,6 +108,8 @@ class Settings(Keys, frozen=True, kw_only=True):
     """Keys that are taken and do nothing here."""
     refused: ClassVar[Mapping[str, str]] = {}
     """Keys that are an error here: what to do instead."""
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {}
+    """What works in another way and is no key's default, for `--check`: subject → (ours, Fluent Bit's and why)."""
 
     place: str = ""
     """`FILE:LINE` of the section; not a key."""
