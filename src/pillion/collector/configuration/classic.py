@@ -172,15 +172,15 @@ class _Reader:
             return _Depth.KEY, content
         if indent.startswith(self._indent) and len(indent) == 2 * len(self._indent):
             return _Depth.GROUP, content
-        what = _shortened(content) if content else "a line of nothing but blanks"
+        what = _shortened(content) if content else "a line of blanks"
         if not indent.startswith(self._indent[: len(indent)]):
             self._fault(
-                place, "", f"{what}: tabs and blanks are mixed in the indentation, Fluent Bit refuses that"
+                place, "", f"{what}: tabs and blanks are mixed in the indentation, which Fluent Bit refuses"
             )
         else:
             wanted = f"{len(indent)} instead of {len(self._indent)}"
             self._fault(
-                place, "", f"{what}: is indented by {wanted} as the lines above, Fluent Bit refuses that"
+                place, "", f"{what}: is indented by {wanted} like the lines above, which Fluent Bit refuses"
             )
         return _Depth.KEY, content
 

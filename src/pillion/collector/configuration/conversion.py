@@ -28,10 +28,12 @@ _ALWAYS_TAKEN = "_debug."
 """Fluent Bit's own switches for debugging (`is_internal_debug_property`)."""
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
+class Key(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One key of a settings struct."""
 
     field: str
+    group: str
+    """The field of the settings that holds this key's struct; empty when the key is the settings' own."""
     name: str
     """In lower case, as it is looked for."""
     names: tuple[str, ...]
@@ -46,14 +48,35 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     default: Any = None
     help: str = ""
     differs: Differs | None = None
+    secret: bool = False
+
+    def value_in(self, settings: msgspec.Struct) -> Any:
+        return getattr(getattr(settings, self.group) if self.group else settings, self.field)
 
 
 def keys_of(settings: type[msgspec.Struct]) -> tuple[Key, ...]:
-    """In the order of the fields. `place` is none."""
-    return tuple(_key(field) for field in msgspec.structs.fields(settings) if field.name != "place")
+    """In the order of the fields, those of groups where the group stands. `place` is none."""
+    keys: list[Key] = []
+    for field in msgspec.structs.fields(settings):
+        if field.name == "place":
+            continue
+        inner, _ = _unwrap(field.type)
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            group = _default(field)
+            keys += [_key(member, field.name, group) for member in msgspec.structs.fields(inner)]
+        else:
+            keys.append(_key(field))
+    return tuple(keys)
 
 
-def _key(field: msgspec.structs.FieldInfo) -> Key:
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    """None when there is none."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is msgspec.NODEFAULT else field.default
+
+
+def _key(field: msgspec.structs.FieldInfo, group: str = "", holder: msgspec.Struct | None = None) -> Key:
     inner, said = _unwrap(field.type)
     name = str(said.get("name") or field.name).lower()
     kind, repeated = said.get("kind"), bool(said.get("repeated"))
@@ -61,9 +84,9 @@ def _key(field: msgspec.structs.FieldInfo) -> Key:
         inner = get_args(inner)[0]
     choices = tuple(map(str, get_args(inner))) if get_origin(inner) is Literal else ()
     names = tuple(known.lower() for known in said.get("keys", ())) or (name, *said.get("aliases", ()))
-    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     return Key(
         field=field.name,
+        group=group,
         name=name,
         names=tuple(known.lower() for known in names),
         kind=kind,
@@ -72,9 +95,10 @@ def _key(field: msgspec.structs.FieldInfo) -> Key:
         words=int(said.get("words", 0)),
         repeated=repeated,
         required=field.required,
-        default=None if default is msgspec.NODEFAULT else default,
+        default=_default(field) if holder is None else getattr(holder, field.name),
         help=str(said.get("help", "")),
         differs=said.get("differs"),
+        secret=bool(said.get("secret")),
     )
 
 
@@ -144,26 +168,36 @@ class _Conversion:
             if known is None:
                 self._unknown(prop)
             else:
-                given.setdefault(known.field, []).append(prop)
+                given.setdefault(known.names[0], []).append(prop)
         self._refuse_groups()
-        values: dict[str, Any] = {}
+        values: dict[Key, Any] = {}
         for known in self._fields:
-            properties = given.get(known.field, [])
+            properties = given.get(known.names[0], [])
             self._convert_key(
                 known, properties[-1:] if takes_last and not known.repeated else properties, values
             )
         return self._build(values)
 
-    def _build(self, values: dict[str, Any]) -> Any:
-        missing = [known for known in self._fields if known.required and known.field not in values]
+    def _build(self, values: dict[Key, Any]) -> Any:
+        missing = [known for known in self._fields if known.required and known not in values]
         for known in missing:
             self._complaints.fatal(
                 Fault(place=self._section.place, about=self._title, text=f"{known.name} is missing")
             )
         if missing:
             return None
+        own = {known.field: value for known, value in values.items() if not known.group}
+        groups: dict[str, dict[str, Any]] = {}
+        for known, value in values.items():
+            if known.group:
+                groups.setdefault(known.group, {})[known.field] = value
         try:
-            return self._settings(place=str(self._section.place), **values)
+            built = self._settings(place=str(self._section.place), **own)
+            changed = {
+                name: msgspec.structs.replace(getattr(built, name), **members)
+                for name, members in groups.items()
+            }
+            return msgspec.structs.replace(built, **changed) if changed else built
         except ValueError as error:
             self._complaints.fatal(Fault(place=self._section.place, about=self._title, text=str(error)))
             return None
@@ -187,7 +221,7 @@ class _Conversion:
                 text = "routes are not supported: route by tag, with rewrite_tag where it takes a condition"
             self._complaints.fault(Fault(place=group.place, about=f"{self._title}: {group.name}", text=text))
 
-    def _convert_key(self, known: Key, properties: Sequence[Property], values: dict[str, Any]) -> None:
+    def _convert_key(self, known: Key, properties: Sequence[Property], values: dict[Key, Any]) -> None:
         """One field's value into `values`, if there is one."""
         found: list[Any] = []
         for prop in properties:
@@ -200,11 +234,11 @@ class _Conversion:
         if not found:
             return
         if known.kind is Kind.LIST:
-            values[known.field] = tuple(item for items in found for item in items)
+            values[known] = tuple(item for items in found for item in items)
         elif known.repeated or known.kind is Kind.ENTRIES:
-            values[known.field] = tuple(found)
+            values[known] = tuple(found)
         else:
-            values[known.field] = found[-1]
+            values[known] = found[-1]
         if len(found) > 1 and not (known.repeated or known.kind in (Kind.ENTRIES, Kind.LIST)):
             place = properties[-1].place
             text = f"stands {len(found)} times, Fluent Bit refuses that"

@@ -19,7 +19,7 @@ def differences_of(settings: msgspec.Struct, section: Section, title: str) -> It
     """Defaults that are not Fluent Bit's and that the section leaves as they are; keys that do nothing here."""
     written = {prop.key for prop in section.properties}
     for known in keys_of(type(settings)):
-        value = getattr(settings, known.field)
+        value = known.value_in(settings)
         if known.differs is None or written & set(known.names) or not _matters(known, settings):
             continue
         yield Difference(
@@ -51,7 +51,9 @@ def differences_of(settings: msgspec.Struct, section: Section, title: str) -> It
 
 def _matters(known: Key, settings: msgspec.Struct) -> bool:
     """Keys about TLS matter when there is TLS."""
-    return not known.name.startswith(_TLS) or bool(getattr(settings, "tls", True))
+    if not (known.group and known.name.startswith(_TLS)):
+        return True
+    return bool(getattr(getattr(settings, known.group), "on", True))
 
 
 def show(known: Key, value: Any) -> str:

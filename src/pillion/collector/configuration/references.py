@@ -28,7 +28,7 @@ def without_unknown_parsers(
     changes: dict[str, Any] = {}
     parsers, multiline = known
     for key in keys_of(type(section.settings)):
-        value = getattr(section.settings, key.field)
+        value = key.value_in(section.settings)
         if key.name == _MULTILINE_KEY:
             names = multiline | {*BUILT_IN_MULTILINE}
         elif _PARSER_KEY.fullmatch(key.name):
