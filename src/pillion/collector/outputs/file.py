@@ -12,23 +12,22 @@ import os
 import stat
 import threading
 from itertools import accumulate
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, assert_never
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, assert_never
 
 from pillion.collector.configuration.settings import Kind, OutputSettings, key
 from pillion.collector.network.interruption import Interruption
 from pillion.collector.outputs import fileformats
+from pillion.collector.outputs.destinations import Action, Destinations, Pattern, sort
 from pillion.collector.outputs.rendered import Rendered, records_after
 from pillion.collector.outputs.rotation import Rotation
 from pillion.collector.outputs.stream import Descriptor, RecordStream
 from pillion.collector.plugin import Again, Delivered, OutputPlugin
-from pillion.collector.records.conversion import as_records
-from pillion.collector.records.dates import parse_date
-from pillion.collector.records.events import pack_events
-from pillion.collector.records.writing import json_lines
+from pillion.collector.records import as_records, join, json_lines, pack_events, parse_date, parse_template
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Mapping
 
     from pillion.collector.outputs.rendered import Render
     from pillion.collector.plugin import OutputContext, Verdict
@@ -43,8 +42,28 @@ DateFormat = Literal[
 
 
 class FileSettings(OutputSettings, frozen=True, kw_only=True):
-    path: Annotated[str, key(help="the folder; the working directory when it is not given")] = ""
-    file: Annotated[str, key(help="the file's name; the tag, made safe, when it is not given")] = ""
+    refused: ClassVar[Mapping[str, str]] = {
+        "atomic_chunks": "a file for each delivery is not written; let its reader follow the file, with format plain",
+    }
+
+    path: Annotated[
+        str,
+        key(help="the folder, `$key` in it stands for a record's field; without it the working directory"),
+    ] = ""
+    file: Annotated[str, key(help="the file's name, `$key` as in path; without it the tag, made safe")] = ""
+    enable_strftime: Annotated[
+        bool, key(help="`%Y-%m-%d` in path and file stand for the record's time, in UTC")
+    ] = False
+    max_dynamic_files: Annotated[int, key(help="most files that fields may name; 0: no limit")] = 1024
+    on_missing_field: Annotated[
+        Action,
+        key(
+            help="when a record lacks a field of the name: error (ours: a dead letter), drop or fallback",
+        ),
+    ] = "error"
+    on_limit_reached: Annotated[Action, key(help="beyond max_dynamic_files: as on_missing_field")] = "error"
+    fallback_path: Annotated[str, key(help="the folder for records without a place to go")] = ""
+    fallback_file: Annotated[str, key(help="their file; needed when path or file are dynamic")] = ""
     format: Annotated[
         Format, key(help="out_file: `TAG: [TIME, JSON]`; plain: JSON; json_lines (ours): JSON with the time")
     ] = "out_file"
@@ -70,6 +89,28 @@ class FileSettings(OutputSettings, frozen=True, kw_only=True):
             raise ValueError("rotate_max_size: it must be more than 0")
         if self.rotate and self.rotate_max_files < 1:
             raise ValueError("rotate_max_files: at least 1 is kept")
+        if self.path.startswith("$"):
+            raise ValueError("path: it must begin with a folder before the first record accessor")
+        for name in ("path", "file"):
+            try:
+                parse_template(getattr(self, name))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+        if not self.fallback_file and (
+            self.destinations.are_dynamic or "fallback" in (self.on_missing_field, self.on_limit_reached)
+        ):
+            raise ValueError("fallback_file: it is needed when records choose their file")
+
+    @property
+    def destinations(self) -> Destinations:
+        return Destinations(
+            path=Pattern(text=self.path, is_dated=self.enable_strftime),
+            file=Pattern(text=self.file, is_dated=self.enable_strftime),
+            fallback=PurePosixPath(self.fallback_path, self.fallback_file) if self.fallback_file else None,
+            limit=self.max_dynamic_files,
+            on_missing_field=self.on_missing_field,
+            on_limit_reached=self.on_limit_reached,
+        )
 
 
 class FileOutput:
@@ -79,6 +120,8 @@ class FileOutput:
         self._settings = settings
         self._log = log
         self._render = rendering(settings)
+        self._destinations = settings.destinations
+        self._known: set[PurePosixPath] = set()
         self._rotation = (
             Rotation(
                 max_bytes=settings.rotate_max_size,
@@ -94,25 +137,47 @@ class FileOutput:
         """Paths that are no regular files: `/dev/stdout`, a FIFO. They stay open: what was begun must be ended."""
 
     def deliver(self, tag: str, content: Content) -> Verdict:
-        path = Path(self._settings.path, self._settings.file or fileformats.file_name(tag))
         with self._interruption.waiting() as wake, self._turn:
-            stream = self._streams.get(path)
-            if stream is not None:
-                return self._deliver_to(stream, path, tag, content, wake)
-            if self._rotation is not None:
-                self._rotation.rotate(path, self._log)
-            try:
-                descriptor = self._open(path)
-            except OSError as error:
-                return Again(reason=f"cannot open {path}: {error.strerror}")
-            try:
-                if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return self._append(descriptor, path, tag, content)
-                stream = RecordStream(Descriptor(descriptor), self._render, str(path))
-            finally:
-                os.close(descriptor)
-            self._streams[path] = stream
-            return self._deliver_to(stream, path, tag, content, wake)
+            if self._destinations.are_dynamic:
+                return self._distribute(tag, content, wake)
+            name = self._settings.file or fileformats.file_name(tag)
+            return self._deliver_to(Path(self._settings.path, name), tag, content, wake)
+
+    def _distribute(self, tag: str, content: Content, wake: int) -> Verdict:
+        """Each record to the file that it names. Those whose file cannot be written remain, in their order there."""
+        chosen = sort(self._destinations, self._known, tag, content)
+        if chosen.dropped:
+            self._log.warning("%d records without a file to go to are dropped", chosen.dropped)
+        rejected = tuple(chosen.rejected.items())
+        remaining: list[Content] = []
+        reason = ""
+        for path, records in chosen.files.items():
+            verdict = self._deliver_to(Path(path), tag, records, wake)
+            if isinstance(verdict, Again):
+                reason = verdict.reason
+                remaining.append(records if verdict.remaining is None else verdict.remaining)
+        if not remaining:
+            return Delivered(rejected=rejected)
+        return Again(reason=reason, remaining=join(remaining), rejected=rejected)
+
+    def _deliver_to(self, path: Path, tag: str, content: Content, wake: int) -> Verdict:
+        stream = self._streams.get(path)
+        if stream is not None:
+            return self._stream_to(stream, path, tag, content, wake)
+        if self._rotation is not None:
+            self._rotation.rotate(path, self._log)
+        try:
+            descriptor = self._open(path)
+        except OSError as error:
+            return Again(reason=f"cannot open {path}: {error.strerror}")
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return self._append(descriptor, path, tag, content)
+            stream = RecordStream(Descriptor(descriptor), self._render, str(path))
+        finally:
+            os.close(descriptor)
+        self._streams[path] = stream
+        return self._stream_to(stream, path, tag, content, wake)
 
     def interrupt(self) -> None:
         self._interruption.interrupt()
@@ -157,7 +222,7 @@ class FileOutput:
             return b""
         return fileformats.csv_columns(content, fileformats.delimiter(settings.delimiter, ","))
 
-    def _deliver_to(self, stream: RecordStream, path: Path, tag: str, content: Content, wake: int) -> Verdict:
+    def _stream_to(self, stream: RecordStream, path: Path, tag: str, content: Content, wake: int) -> Verdict:
         verdict = stream.deliver(tag, content, wake)
         if isinstance(verdict, Again) and stream.is_broken:
             # A FIFO's next reader begins with a whole line.

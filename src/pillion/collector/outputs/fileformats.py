@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pillion.collector.outputs.rendered import Rendered, joined
-from pillion.collector.records.conversion import as_records, as_texts
-from pillion.collector.records.printing import notation
+from pillion.collector.records import as_records, as_texts, notation
 
 if TYPE_CHECKING:
     from pillion.collector.outputs.rendered import Render

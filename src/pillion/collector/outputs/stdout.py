@@ -11,10 +11,15 @@ from pillion.collector.network.interruption import Interruption
 from pillion.collector.outputs.rendered import Rendered
 from pillion.collector.outputs.stream import Descriptor, RecordStream
 from pillion.collector.plugin import OutputPlugin
-from pillion.collector.records.conversion import as_records
-from pillion.collector.records.dates import Date, parse_date
-from pillion.collector.records.printing import print_events
-from pillion.collector.records.writing import json_array, json_lines, json_stream
+from pillion.collector.records import (
+    Date,
+    as_records,
+    json_array,
+    json_lines,
+    json_stream,
+    parse_date,
+    print_events,
+)
 
 if TYPE_CHECKING:
     from pillion.collector.outputs.rendered import Render
