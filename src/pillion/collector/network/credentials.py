@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from pillion.errors import HostError
@@ -48,8 +47,3 @@ class Secret:
 def secret(value: str, file: str, folder: Path) -> Secret:
     """From a key and its `…_file` companion; a relative path is looked for beside the configuration."""
     return Secret(file=folder / file) if file else Secret(value)
-
-
-def basic(user: str, password: str) -> str:
-    """The value of an Authorization header (RFC 7617)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -18,7 +18,7 @@ SHOWN = 300
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Header names may occur more than once. Authorization is not among them: see `HttpSender.send`."""
+    """Header names may occur more than once. Credentials are not among them: see `HttpSender.send`."""
 
     path: str
     """With the query."""

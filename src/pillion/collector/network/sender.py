@@ -103,17 +103,18 @@ class HttpSender:
         """How often `interrupt` was called: a delivery of several requests looks whether it has changed."""
         return self._interrupts
 
-    def send(self, request: Request, authorization: str = "") -> Answer | NoAnswer:
-        """Raises nothing for what the network or the other side does."""
+    def send(self, request: Request, credentials: tuple[tuple[str, str], ...] = ()) -> Answer | NoAnswer:
+        """Raises nothing for what the network or the other side does. `credentials` are headers, apart from the
+        request's own so that nothing that shows a request shows them."""
         before = self._interrupts
         opened = self._pool.num_connections
-        outcome = self._send(request, authorization)
+        outcome = self._send(request, credentials)
         if isinstance(outcome, NoAnswer) and self._interrupts != before:
             return NoAnswer(reason="interrupted: the collector stops")
         if isinstance(outcome, _Closed):
             if self._pool.num_connections == opened:
                 # A kept connection, which the other side closed in the moment we used it: an idle limit, a restart.
-                outcome = self._send(request, authorization)
+                outcome = self._send(request, credentials)
             if isinstance(outcome, _Closed):
                 outcome = NoAnswer(reason=outcome.reason)
         return outcome
@@ -127,13 +128,11 @@ class HttpSender:
         self._manager.clear()
         self._pool.close()
 
-    def _send(self, request: Request, authorization: str) -> Answer | NoAnswer:
+    def _send(self, request: Request, credentials: tuple[tuple[str, str], ...]) -> Answer | NoAnswer:
         headers = urllib3.HTTPHeaderDict()
-        for name, value in request.headers:
+        for name, value in (*request.headers, *credentials):
             headers.add(name, value)
         headers.setdefault("User-Agent", _AGENT)
-        if authorization and "Authorization" not in headers:
-            headers["Authorization"] = authorization
         if not self._net.keepalive:
             headers["Connection"] = "close"
         path = request.path

@@ -43,7 +43,7 @@ def reason(outcome: Answer | NoAnswer) -> str:
 
 
 def test_a_request_arrives_as_it_was_made(sink: HttpSink) -> None:
-    outcome = sender(sink).send(LINES, "Basic eDp5")
+    outcome = sender(sink).send(LINES, (("Authorization", "Basic eDp5"),))
     assert isinstance(outcome, Answer)
     assert outcome.status == 200
     [seen] = sink.requests
@@ -186,7 +186,7 @@ def test_a_redirect_is_not_followed(sink: HttpSink, status: int) -> None:
 
 
 def test_a_header_that_http_cannot_carry_is_not_shown(sink: HttpSink) -> None:
-    outcome = sender(sink).send(LINES, "Bearer to\nken")
+    outcome = sender(sink).send(LINES, (("Authorization", "Bearer to\nken"),))
     assert "ken" not in reason(outcome)
 
 

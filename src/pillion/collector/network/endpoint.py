@@ -1,0 +1,45 @@
+"""From the keys that all outputs over HTTP share to a sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pillion.collector.network.proxies import parse_proxy, proxy_from_environment
+from pillion.collector.network.tls import client_context
+
+if TYPE_CHECKING:
+    from pillion.collector.configuration.settings import NetSettings, TlsSettings
+    from pillion.collector.network.sender import HttpSender
+    from pillion.collector.plugin import OutputContext
+
+
+def open_sender(
+    context: OutputContext,
+    *,
+    place: str,
+    host: str,
+    port: int,
+    net: NetSettings,
+    tls: TlsSettings,
+    workers: int,
+    proxy: str = "",
+    answer_timeout: float | None = None,
+) -> HttpSender:
+    """Raises ConfigurationError for keys that cannot be used. Connects to nobody yet."""
+    from pillion.collector.network.sender import HttpSender, Server
+
+    through = parse_proxy(proxy, place) if proxy else None
+    if through is None and not net.proxy_env_ignore:
+        through = proxy_from_environment(host, port, context.environment, tls=tls.on)
+    return HttpSender(
+        Server(
+            host=host.strip("[]"),
+            port=port,
+            tls=client_context(tls, place) if tls.on else None,
+            server_name=tls.vhost,
+        ),
+        net,
+        proxy=through,
+        connections=max(1, workers),
+        answer_timeout=answer_timeout,
+    )
