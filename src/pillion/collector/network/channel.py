@@ -59,6 +59,10 @@ class InterruptedWaitError(PeerError):
     """The wait was ended by `Interruption.interrupt`."""
 
 
+class SilenceError(PeerError):
+    """The other side is connected and says nothing for as long as we wait."""
+
+
 def open_channel(address: Address, timeouts: Timeouts, security: Security | None, wake: int) -> Channel:
     """Connect. Tries every address of the name in turn; PeerError says why the last one failed."""
     try:
@@ -103,7 +107,7 @@ class Channel:
             view = view[self._attempt(self._stream.send, view, wake, select.POLLOUT, self._timeouts.io) :]
 
     def receive(self, wake: int, *, timeout: float | None = None) -> bytes:
-        """Some bytes. PeerError when the other side has closed, or after `timeout` seconds (None: `io`) without any."""
+        """Some bytes. PeerError when the other side has closed, SilenceError after `timeout` seconds (None: `io`)."""
         limit = self._timeouts.io if timeout is None else timeout
         data = self._attempt(self._stream.recv, 65536, wake, select.POLLIN, limit)
         return self._unless_closed(data)
@@ -155,7 +159,7 @@ class Channel:
                 if isinstance(full, ssl.SSLError):
                     events = select.POLLIN if isinstance(full, ssl.SSLWantReadError) else select.POLLOUT
                 if not _wait(self._stream, events, wake, timeout or None):
-                    raise PeerError(f"{self._address} did nothing for {timeout:g} s") from full
+                    raise SilenceError(f"{self._address} did nothing for {timeout:g} s") from full
             except OSError as error:
                 raise self._failed(error) from error
 
