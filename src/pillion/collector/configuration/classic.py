@@ -190,4 +190,4 @@ class _Reader:
 
 def _shortened(content: str) -> str:
     """Enough of a line to find it, not enough to give a secret away."""
-    return repr(content.split(None, 1)[0][:40])
+    return repr(content.split(" ", 1)[0][:40])

@@ -157,6 +157,8 @@ class _Conversion:
         self._complaints = complaints
         self._title = title
         self._fields = keys_of(settings)
+        self._failed: set[str] = set()
+        """Keys with a value that makes no sense."""
         self._keys = {name: known for known in self._fields for name in known.names}
 
     def convert(self, ignored: frozenset[str], *, takes_last: bool) -> Any:
@@ -181,9 +183,10 @@ class _Conversion:
     def _build(self, values: dict[Key, Any]) -> Any:
         missing = [known for known in self._fields if known.required and known not in values]
         for known in missing:
-            self._complaints.fatal(
-                Fault(place=self._section.place, about=self._title, text=f"{known.name} is missing")
-            )
+            if known.name not in self._failed:
+                self._complaints.fatal(
+                    Fault(place=self._section.place, about=self._title, text=f"{known.name} is missing")
+                )
         if missing:
             return None
         own = {known.field: value for known, value in values.items() if not known.group}
@@ -218,7 +221,7 @@ class _Conversion:
             if group.name == "processors":
                 text = "processors are not supported: write them as filters"
             elif group.name == "routes":
-                text = "routes are not supported: route by tag, with rewrite_tag where it takes a condition"
+                text = "routes are not supported: route by tag, and with rewrite_tag by content"
             self._complaints.fault(Fault(place=group.place, about=f"{self._title}: {group.name}", text=text))
 
     def _convert_key(self, known: Key, properties: Sequence[Property], values: dict[Key, Any]) -> None:
@@ -230,7 +233,9 @@ class _Conversion:
                 try:
                     found.append(self._value(known, prop, text))
                 except ValueError as error:
-                    self._complaints.fault(Fault(place=prop.place, about=about, text=str(error)))
+                    self._failed.add(known.name)
+                    complain = self._complaints.fatal if known.required else self._complaints.fault
+                    complain(Fault(place=prop.place, about=about, text=str(error)))
         if not found:
             return
         if known.kind is Kind.LIST:

@@ -70,7 +70,7 @@ class Definitions:
         if keys is None:
             return
         title = f"{section.title} {keys.name}"
-        if keys.type == "regex" and not rules:
+        if keys.type == "regex" and not rules and not section.values("rule"):
             self._fault(section.place, title, "type regex needs rules")
         elif keys.type != "regex" and not keys.match_string:
             self._fault(section.place, title, f"type {keys.type} needs match_string")

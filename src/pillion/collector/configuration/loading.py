@@ -105,11 +105,7 @@ class _Loading:
         if len(inputs) == 1 and len(outputs) == 1 and not _matches(outputs[0]):
             outputs = [_with(outputs[0], match="*")]
         outputs = self._with_match(outputs)
-        for kind, found in ((SectionKind.INPUT, inputs), (SectionKind.OUTPUT, outputs)):
-            if not found and not complaints.faults:
-                complaints.fault(
-                    Fault(place=self._place, text=f"there is no [{kind.value.upper()}]: nothing to do")
-                )
+        self._need(inputs, outputs)
         known = {*definitions.parsers}, {*definitions.multiline_parsers}
         inputs = [without_unknown_parsers(section, known, complaints) for section in inputs]
         filters = [without_unknown_parsers(section, known, complaints) for section in filters]
@@ -127,6 +123,15 @@ class _Loading:
             warnings=tuple(dict.fromkeys(map(str, complaints.warnings))),
             differences=tuple(self._differences),
         )
+
+    def _need(self, inputs: list[Any], outputs: list[Any]) -> None:
+        """Both, unless something that is wrong is why there is none."""
+        if self._complaints.faults:
+            return
+        for kind, found in ((PluginKind.INPUT, inputs), (PluginKind.OUTPUT, outputs)):
+            if not found:
+                text = f"there is no [{kind.value.upper()}]: nothing to do"
+                self._complaints.fault(Fault(place=self._place, text=text))
 
     @property
     def _place(self) -> Place:

@@ -5,14 +5,12 @@ Names and defaults: Fluent Bit's src/flb_config.c (`service_configs`, `flb_confi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from pillion.collector.configuration.settings import Differs, Kind, key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LogLevel = Literal["off", "error", "warn", "warning", "info", "debug", "trace"]
 
@@ -49,7 +47,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     }  # fmt: skip
     refused: ClassVar[Mapping[str, str]] = {
-        "plugins_file": "plugins in shared libraries cannot be loaded; the python filter takes a function of yours",
+        "plugins_file": "shared libraries cannot be loaded; the python filter takes a function of yours",
         "streams_file": "there is no stream processor",
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 import yaml
 from yaml import events
+from yaml.reader import ReaderError
 
 from pillion.collector.configuration.failure import Complaints, Fault, Place
 
@@ -46,8 +47,9 @@ def read_nodes(text: str, file: str, complaints: Complaints) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 0
         complaints.fatal(Fault(place=Place(file, line), text=f"not YAML: {error.problem or error.context}"))
-    except yaml.YAMLError as error:
-        complaints.fatal(Fault(place=Place(file), text=f"not YAML: {str(error).splitlines()[0]}"))
+    except ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        complaints.fatal(Fault(place=Place(file, line), text=f"not YAML: {error.reason}"))
     except _Refused as refused:
         complaints.fatal(refused.fault)
     return []

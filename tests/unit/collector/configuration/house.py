@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import posixpath
 from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
 from pillion.collector.configuration import Configuration, PluginKind, load
@@ -42,7 +42,7 @@ class MemoryFiles:
         return posixpath.normpath(path)
 
     def matching(self, pattern: str) -> list[str]:
-        return sorted(path for path in self._texts if fnmatch.fnmatch(path, pattern))
+        return sorted(path for path in self._texts if PurePosixPath(path).match(pattern))
 
 
 class TailSettings(InputSettings, frozen=True, kw_only=True):
