@@ -44,6 +44,11 @@ class Decoder:
         """Lines that were no log lines (a full disk, a writer killed half way), skipped as kubelet does."""
         self._rest = b""
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a line whose end is still to come."""
+        return len(self._rest)
+
     def feed(self, chunk: bytes) -> list[Entry]:
         """The entries that this chunk completes."""
         lines = chunk.split(b"\n")
@@ -72,6 +77,11 @@ class Joiner:
         self._limit_bytes = limit_bytes
         self._parts: dict[Stream, list[Entry]] = {stream: [] for stream in Stream}
         self._sizes = dict.fromkeys(Stream, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """No part of a line is held back."""
+        return not any(self._parts.values())
 
     def join(self, entries: Iterable[Entry]) -> list[Entry]:
         """The lines that these entries complete."""

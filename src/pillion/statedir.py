@@ -12,6 +12,7 @@ DIR/pods/UID/                               pod.json, etc-hosts, resolv.conf, ho
 DIR/pods/UID/volumes/NAME                   one folder (or mount) per volume
 DIR/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX  what a subPath leads to, bind-mounted
 DIR/pods/UID/termination/CONTAINER/ATTEMPT  the file behind terminationMessagePath
+DIR/pods/UID/checkpoints/CONTAINER.ATTEMPT  how far `pillion run` has shown that log
 DIR/sandboxes/UID-ATTEMPT/                  namespaces pinned to files (net, ipc, uts, pid)
 DIR/containers/ID/                          OCI bundle, conmon's files, what we know about the container
 DIR/exits/ID                                exit status, written by conmon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -43,7 +43,9 @@ class JsonWatcher:
             published=[msgspec.structs.asdict(p.host_port) for p in published],
         )
 
-    async def log(self, pod: core_v1.Pod, container: str, entries: list[Entry]) -> None:
+    async def log(
+        self, pod: core_v1.Pod, container: str, entries: list[Entry], shown: Callable[[], None]
+    ) -> None:
         which = _which(pod)
         for entry in entries:
             self._say(
@@ -54,6 +56,7 @@ class JsonWatcher:
                 stream=entry.stream,
                 line=entry.payload.decode(errors="replace"),
             )
+        self._output.write(b"", shown)
         await self._output.room()
 
     def warn(self, text: str) -> None:

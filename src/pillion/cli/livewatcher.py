@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, cast
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
+from pillion.cli.ansi import Prefixes, harmless, paint, status_style
 from pillion.cli.output import Output
-from pillion.cli.table import POD_COLUMNS, WIDE_COLUMNS, cells, line, widths
-from pillion.cli.textwatcher import SHOWN_EVENTS, event_line, reachable_lines, summary
+from pillion.cli.recent import Recent
+from pillion.cli.sayings import applied_line, event_line, is_shown, reachable_lines, summary
+from pillion.cli.table import Columns, line, place, widths
 from pillion.clock import Clock
 from pillion.crilog import Entry
 from pillion.daemon.publishing import Published
 from pillion.daemon.run import FinishedPod
 from pillion.objects.models import core_v1
-from pillion.plan.pods import identity_of, metadata_of
+from pillion.plan.pods import identity_of
 from pillion.status import PodRow, pod_row
 
-_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
-_GOOD, _BAD = ("Running", "Completed", "Succeeded"), ("Error", "BackOff", "Err", "OOM", "Invalid", "Failed")
 FRAME = 0.1
 """Seconds between two drawings at the most; log lines that come in between are drawn together."""
-LINES_LIMIT = 500
-"""Log lines that may wait for the next drawing."""
+LINES_LIMIT = 20_000
+"""Log lines that may wait for the next drawing; then followers of logs wait, and the log files are the buffer."""
 
 
 class _Screen(io.TextIOBase):
@@ -44,17 +45,28 @@ class _Screen(io.TextIOBase):
         return True
 
 
+class _Raw:
+    """Lines that are ready for the terminal: Rich would take 100 us to look at each, and a container may be quick."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        yield Segment(self._text)
+
+
 class LiveWatcher:
-    def __init__(self, output: Output, clock: Clock, *, wide: bool, show_timeline: bool) -> None:
+    def __init__(self, output: Output, clock: Clock, columns: Columns, *, show_timeline: bool) -> None:
         self._output = output
         self._console = Console(file=cast("IO[str]", _Screen(output)))
         self._clock = clock
-        self._wide = wide
+        self._columns = columns
         self._show_timeline = show_timeline
         self._pods: dict[str, core_v1.Pod] = {}
-        self._colours: dict[tuple[str, str], str] = {}
-        self._said: set[str] = set()
-        self._lines: list[Text] = []
+        self._prefixes = Prefixes()
+        self._said = Recent()
+        self._lines: list[str] = []
+        self._shown: list[Callable[[], None]] = []
         self._drawn = asyncio.Event()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
@@ -64,7 +76,9 @@ class LiveWatcher:
         lines, self._lines = self._lines, []
         self._live.update(self._table())
         if lines:
-            self._console.print(Text("\n").join(lines))  # draws the table below them, too
+            self._console.print(_Raw("\n".join(lines) + "\n"), crop=False)  # draws the table below them, too
+            self._output.write(b"", _each(self._shown))
+            self._shown = []
         elif self._output.has_room:
             self._live.refresh()
         self._drawn.set()
@@ -78,30 +92,23 @@ class LiveWatcher:
             self._drawing = asyncio.get_running_loop().call_later(FRAME, self._draw)
 
     def _table(self) -> Group:
-        titles = WIDE_COLUMNS if self._wide else POD_COLUMNS
-        now = self._clock.now()
-        rows = [cells(pod_row(pod, now), wide=self._wide) for pod in self._pods.values()]
-        columns = widths(titles, rows)
-        lines = [Text(line(titles, columns), style="bold", no_wrap=True, overflow="crop")]
+        columns, now = self._columns, self._clock.now()
+        rows = [columns.cells(pod, pod_row(pod, now)) for pod in self._pods.values()]
+        wide = widths(columns.titles, rows)
+        lines = [Text(line(columns.titles, wide), style="bold", no_wrap=True, overflow="crop")]
         for row in rows:
-            shown = Text(line(row, columns), no_wrap=True, overflow="crop")
-            status = shown.plain.index(row[2], columns[0] + columns[1])
-            shown.stylize(_style(row[2]), status, status + len(row[2]))
+            shown = Text(line(row, wide), no_wrap=True, overflow="crop")
+            begin, status = place(wide, columns.status), row[columns.status]
+            shown.stylize(status_style(status), begin, begin + len(status))
             lines.append(shown)
         return Group(*lines)
 
     def say(self, text: str, style: str = "") -> None:
-        self._lines.append(Text(text, style=style))
+        self._lines.append(paint(harmless(text), style))
         self._draw_soon()
 
     def applied(self, pod: core_v1.Pod, what: str) -> None:
-        name = metadata_of(pod).name
-        if what == "orphaned":
-            self.say(
-                f"pod/{name} was left by an earlier run and is not asked for any more: stopping it", "yellow"
-            )
-        else:
-            self.say(f"pod/{name} {what}", "bold")
+        self.say(*applied_line(self._columns.label(pod), what))
 
     def changed(self, pod: core_v1.Pod, row: PodRow) -> None:  # noqa: ARG002 - drawn with the time of drawing
         self._pods[identity_of(pod).uid] = pod
@@ -109,21 +116,19 @@ class LiveWatcher:
 
     def event(self, event: core_v1.Event) -> None:
         text = event_line(event)
-        if (event.type == "Warning" or event.reason in SHOWN_EVENTS) and text not in self._said:
-            self._said.add(text)
+        if is_shown(event) and self._said.add(text):
             self.say(text, "red" if event.type == "Warning" else "dim")
 
     def reachable(self, pod: core_v1.Pod, published: Iterable[Published]) -> None:
         for text in reachable_lines(pod, published):
             self.say(text, "bold")
 
-    async def log(self, pod: core_v1.Pod, container: str, entries: list[Entry]) -> None:
-        name = metadata_of(pod).name or ""
-        colour = self._colours.setdefault((name, container), _COLOURS[len(self._colours) % len(_COLOURS)])
-        for entry in entries:
-            payload = entry.payload.decode(errors="replace")
-            text = Text.from_ansi(payload) if "\x1b" in payload else Text(payload)
-            self._lines.append(Text.assemble((f"{name}/{container} | ", colour), text))
+    async def log(
+        self, pod: core_v1.Pod, container: str, entries: list[Entry], shown: Callable[[], None]
+    ) -> None:
+        prefix = self._prefixes.of(f"{self._columns.label(pod)}/{container}")
+        self._lines += [prefix + harmless(entry.payload.decode(errors="replace")) for entry in entries]
+        self._shown.append(shown)
         self._draw_soon()
         if len(self._lines) > LINES_LIMIT:
             await self._drawn.wait()
@@ -152,7 +157,9 @@ class LiveWatcher:
             self._live.stop()
 
 
-def _style(status: str) -> str:
-    if any(word in status for word in _BAD):
-        return "bold red"
-    return "green" if status in _GOOD else "yellow"
+def _each(callbacks: list[Callable[[], None]]) -> Callable[[], None]:
+    def call() -> None:
+        for callback in callbacks:
+            callback()
+
+    return call

@@ -38,7 +38,7 @@ class Output:
         self._descriptor = descriptor
         self._broken = broken
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[bytes, Callable[[], None] | None] | None] = queue.SimpleQueue()
         self._waiting = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -51,13 +51,14 @@ class Output:
     def has_room(self) -> bool:
         return self._waiting <= WAITING_LIMIT
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, written: Callable[[], None] | None = None) -> None:
+        """`written` is called when they are, in the thread that has done it; never, when that fails."""
         if self._is_hurried and not self.has_room:
             return  # nobody reads, and nobody waits for them any more
         self._waiting += len(data)
         if not self.has_room:
             self._has_room.clear()
-        self._queue.put(data)
+        self._queue.put((data, written))
 
     async def room(self) -> None:
         if not self._is_hurried:
@@ -81,13 +82,17 @@ class Output:
 
     def _write_all(self) -> None:
         is_broken = False
-        while (data := self._queue.get()) is not None:
+        while (job := self._queue.get()) is not None:
+            data, written = job
             if not is_broken:
                 try:
                     _write(self._descriptor, data)
                 except OSError as error:
                     is_broken = True
                     self._call(self._broken, error)
+                else:
+                    if written is not None:
+                        written()
             self._call(self._written, len(data))
         self._call(self._ended.set)
 

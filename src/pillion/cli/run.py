@@ -22,6 +22,7 @@ from pillion.daemon.assembly import Config
 from pillion.daemon.publishing import parse_publication
 from pillion.daemon.run import Ask, FinishedPod, Run, Watcher
 from pillion.errors import HostError
+from pillion.plan.pods import metadata_of
 
 EXIT_FAILED = 1
 EXIT_TIMEOUT = 124
@@ -126,7 +127,13 @@ async def _run(
         if not endings:  # a terminal that goes away says so by SIGHUP too
             end(_SIGNALS[signal.SIGHUP])
 
-    watcher = _watcher(output, Output(stdout_descriptor(), broken), show_timeline=show_timeline, color=color)
+    watcher = _watcher(
+        output,
+        Output(stdout_descriptor(), broken),
+        namespaces={metadata_of(pod).namespace or "default" for pod in ask.pods},
+        show_timeline=show_timeline,
+        color=color,
+    )
     run = Run(config, ask, watcher)
     loop = asyncio.get_running_loop()
     for number, status in _SIGNALS.items():
@@ -145,17 +152,21 @@ async def _run(
     return 0 if all(pod.phase == "Succeeded" for pod in pods) else EXIT_FAILED
 
 
-def _watcher(format_: str, output: Output, *, show_timeline: bool, color: bool | None) -> _Shower:
+def _watcher(
+    format_: str, output: Output, *, namespaces: set[str], show_timeline: bool, color: bool | None
+) -> _Shower:
     if format_ == "json":
         from pillion.cli.jsonwatcher import JsonWatcher
 
         return JsonWatcher(output)
-    wide = format_ == "wide"
-    is_live = sys.stdout.isatty() if color is None else color
-    if is_live:
+    from pillion.cli.table import Columns
+
+    columns = Columns(wide=format_ == "wide", namespace=len(namespaces) > 1)
+    is_terminal = sys.stdout.isatty()
+    if is_terminal and color is not False:
         from pillion.cli.livewatcher import LiveWatcher
 
-        return LiveWatcher(output, LoopClock(), wide=wide, show_timeline=show_timeline)
+        return LiveWatcher(output, LoopClock(), columns, show_timeline=show_timeline)
     from pillion.cli.textwatcher import TextWatcher
 
-    return TextWatcher(output, wide=wide, show_timeline=show_timeline)
+    return TextWatcher(output, columns, is_coloured=color is True, show_timeline=show_timeline)

@@ -3,47 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, cast
 
 from pillion.containers.inotify import Folders
-from pillion.containers.rotation import MAX_FILES, rotated
-from pillion.crilog import Decoder, Entry, Joiner, Stream
+from pillion.containers.logfiles import CHUNK, LogFiles, LogOffset
+from pillion.crilog import Decoder, Entry, Joiner, Stream, encode_entry
 
-CHUNK = 256 * 1024
 TAIL_BYTES = 64 * 1024
-_COMPRESSED = ".gz"
 
 
-async def follow(path: Path, ended: asyncio.Event, folders: Folders) -> AsyncIterator[list[Entry]]:
-    """Whole lines as they are written, in batches. Set `ended` when the container has ended.
+async def follow(
+    path: Path, ended: asyncio.Event, folders: Folders, start: LogOffset | None = None
+) -> AsyncIterator[tuple[list[Entry], LogOffset]]:
+    """Whole lines as they are written, in batches, each with the offset to go on from after it.
 
-    A reader that falls behind goes on with the rotated files, compressed ones too. Only when rotation has removed a
-    file before it was read, lines are missing; an entry on stderr says so in their place.
+    Set `ended` when the container has ended. A reader that falls behind goes on with the rotated files, compressed ones
+    too. Only when rotation has removed a file before it was read, lines are missing; an entry on stderr says so in
+    their place.
     """
     joiner = Joiner()
-    async with aclosing(follow_parts(path, ended, folders)) as parts:  # type: ignore[type-var]
+    decoder = Decoder()
+    files = LogFiles(path, 0 if start is None else start)
+    safe = end = files.offset(0)
+    async with aclosing(_follow(files, decoder, path, ended, folders)) as parts:  # type: ignore[type-var]
         async for entries in parts:
-            joined = joiner.join(entries)
+            joined, held_back = _join(joiner, entries)
+            end = files.offset(decoder.unfinished)
+            if held_back is not None:
+                safe = files.offset(decoder.unfinished + held_back)
             if joined:
-                yield joined
-    rest = joiner.flush()
-    if rest:
-        yield rest
+                yield joined, safe
+        rest = joiner.flush()
+        if rest:
+            yield rest, end
+
+
+def _join(joiner: Joiner, entries: list[Entry]) -> tuple[list[Entry], int | None]:
+    """The lines, and how many bytes of the log at the end are parts that who goes on must read again.
+
+    None: so are all of these entries, and some before them.
+    """
+    if joiner.is_empty and not any(entry.partial for entry in entries):
+        return entries, 0
+    joined: list[Entry] = []
+    first = None
+    for index, entry in enumerate(entries, start=1):
+        joined += joiner.join((entry,))
+        if joiner.is_empty:
+            first = index
+    return joined, None if first is None else sum(len(encode_entry(entry)) for entry in entries[first:])
 
 
 async def follow_parts(
     path: Path, ended: asyncio.Event, folders: Folders, *, start: int = 0
 ) -> AsyncIterator[list[Entry]]:
     """The same without joining: parts of a line come as soon as they are written. From byte `start` of the file."""
-    decoder = Decoder()
-    files = _Files(path, start)
+    async with aclosing(_follow(LogFiles(path, start), Decoder(), path, ended, folders)) as parts:  # type: ignore[type-var]
+        async for entries in parts:
+            yield entries
+
+
+async def _follow(
+    files: LogFiles, decoder: Decoder, path: Path, ended: asyncio.Event, folders: Folders
+) -> AsyncIterator[list[Entry]]:
     with folders.watch(path.parent) as changed:
         try:
+            if files.has_gap:
+                yield [_gap(path)]
             while True:
                 changed.clear()
                 is_last = ended.is_set()
@@ -102,106 +131,6 @@ def _nth_from_end(block: bytes, count: int) -> int:
     for _ in range(count):
         at = block.rfind(b"\n", 0, at)
     return at
-
-
-class _Files:
-    """The files of one log in the order they were written: rotated ones, then the present one."""
-
-    def __init__(self, path: Path, start: int = 0) -> None:
-        self._path = path
-        self.has_gap = False
-        self._queue: list[Path] = []
-        self._stream = self._open_present()
-        self._stream.seek(start)
-
-    def read(self) -> bytes:
-        return self._stream.read(CHUNK)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def go_on(self) -> bool:
-        """At the end of a file: whether there is more to read in another, or in this one after all."""
-        self.has_gap = False
-        if not self._is_present:
-            self._next()
-            return True
-        later = self._later()
-        if later is None:
-            return False
-        # Its writer may have added to it between our last read and its rotation: read to the end once more.
-        rest = self._stream.read(1)
-        if rest:
-            self._stream.seek(-1, os.SEEK_CUR)
-            return True
-        self._queue = later
-        self._next()
-        return True
-
-    def _open_present(self) -> IO[bytes]:
-        self._before = {_stem(file) for file in rotated(self._path)}
-        self._is_present = True
-        return self._path.open("rb", buffering=0)
-
-    def _later(self) -> list[Path] | None:
-        """Rotated files that are newer than the open one; None while the open one is the present one."""
-        status = os.fstat(self._stream.fileno())
-        opened = (status.st_dev, status.st_ino)
-        try:
-            present = self._path.stat()
-        except FileNotFoundError:
-            return None  # between the rename and the writer's reopening
-        if (present.st_dev, present.st_ino) == opened:
-            return None
-        fresh = [file for file in rotated(self._path) if _stem(file) not in self._before]
-        if fresh and self._is_open_one(fresh[0], opened, len(fresh)):
-            self._before.add(_stem(fresh[0]))
-            return fresh[1:]
-        self.has_gap = True
-        return fresh
-
-    @staticmethod
-    def _is_open_one(file: Path, opened: tuple[int, int], count: int) -> bool:
-        if file.suffix == _COMPRESSED:
-            return count < MAX_FILES - 1  # with fewer, nothing was removed yet, and the first is ours
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            return count < MAX_FILES - 1
-        return (status.st_dev, status.st_ino) == opened
-
-    def _next(self) -> None:
-        self._stream.close()
-        while self._queue:
-            file = self._queue.pop(0)
-            try:
-                self._stream = _open_rotated(file)
-            except FileNotFoundError:
-                self.has_gap = True
-            else:
-                self._is_present = False
-                self._before.add(_stem(file))
-                return
-        later = [file for file in rotated(self._path) if _stem(file) not in self._before]
-        if not self._is_present and later:
-            self._queue = later
-            self._next()
-            return
-        self._stream = self._open_present()
-
-
-def _open_rotated(file: Path) -> IO[bytes]:
-    """Raises FileNotFoundError when rotation has removed it. It may be compressed while one looks."""
-    if file.suffix != _COMPRESSED:
-        try:
-            return file.open("rb", buffering=0)
-        except FileNotFoundError:
-            file = file.with_name(file.name + _COMPRESSED)
-    return cast("IO[bytes]", gzip.open(file, "rb"))
-
-
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(_COMPRESSED)
 
 
 def _gap(path: Path) -> Entry:

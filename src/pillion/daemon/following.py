@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from pillion.containers.inotify import Folders
 from pillion.containers.logs import follow
 from pillion.crilog import Entry
+from pillion.daemon.checkpoint import Checkpoint
 from pillion.errors import HostError
 from pillion.node import PodWorker
 from pillion.objects.models import core_v1
@@ -24,13 +26,14 @@ Container = tuple[str, str]
 class LogFollowers:
     """One task for each instance that still writes, or whose lines are not all told yet.
 
-    `log` gets whole lines of a container. Taking long is fine: the log file is the buffer.
+    `log` gets whole lines of a container, and what to call, from any thread, when they are shown. Taking long is fine:
+    the log file is the buffer. What an earlier process has shown is left out.
     """
 
     def __init__(
         self,
         state: StateDir,
-        log: Callable[[core_v1.Pod, str, list[Entry]], Awaitable[None]],
+        log: Callable[[core_v1.Pod, str, list[Entry], Callable[[], None]], Awaitable[None]],
         warn: Callable[[str], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -87,10 +90,12 @@ class LogFollowers:
     async def _tell(
         self, worker: PodWorker, container: Container, attempt: int, ended: asyncio.Event
     ) -> None:
-        name = container[1]
+        uid, name = container
+        checkpoint = Checkpoint(Path(self._state.pod(uid), "checkpoints", f"{name}.{attempt}"))
+        log = log_path(self._state, worker, name, attempt)
         try:
-            async for entries in follow(log_path(self._state, worker, name, attempt), ended, self._folders):
-                await self._log(worker.pod, name, entries)
+            async for entries, offset in follow(log, ended, self._folders, checkpoint.open()):
+                await self._log(worker.pod, name, entries, partial(checkpoint.move, offset))
         except (HostError, OSError) as error:
             self._warn(f"{worker.plan.name}/{name}: its log is not shown: {error}")  # the pod goes on
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -55,8 +55,13 @@ class Watcher(Protocol):
     def reachable(self, pod: core_v1.Pod, published: Iterable[Published]) -> None:
         """The pod has its addresses."""
 
-    async def log(self, pod: core_v1.Pod, container: str, entries: list[Entry]) -> None:
-        """Whole lines of a container. Taking long is fine: the log file is the buffer."""
+    async def log(
+        self, pod: core_v1.Pod, container: str, entries: list[Entry], shown: Callable[[], None]
+    ) -> None:
+        """Whole lines of a container. Taking long is fine: the log file is the buffer.
+
+        `shown` is to be called, from any thread, when they have left this process.
+        """
 
     def warn(self, text: str) -> None: ...
 

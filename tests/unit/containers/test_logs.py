@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from pillion.containers.inotify import Folders
+from pillion.containers.logfiles import LogOffset
 from pillion.containers.logs import follow, tail
 
 
@@ -22,7 +27,7 @@ def read_all(log: Path, script: Callable[[list[str], asyncio.Event], None]) -> l
         ended, got = asyncio.Event(), list[str]()
         script(got, ended)
         async with asyncio.timeout(5):
-            async for entries in follow(log, ended, Folders()):
+            async for entries, _ in follow(log, ended, Folders()):
                 got += [entry.payload.decode() for entry in entries]
                 script(got, ended)
         return got
@@ -101,3 +106,75 @@ def test_the_tail_of_a_long_log_is_whole_lines(tmp_path: Path) -> None:
     log.write_bytes(b"".join(line(f"{n} {'x' * 100}") for n in range(2000)))
     assert [entry.payload.split()[0] for entry in tail(log, 2)] == [b"1998", b"1999"]
     assert tail(tmp_path / "none", 2) == []
+
+
+def read_on(log: Path, start: LogOffset | None = None) -> tuple[list[str], LogOffset]:
+    """Whole lines from there to the end, and where to go on."""
+
+    async def main() -> tuple[list[str], LogOffset]:
+        ended, got, offset = asyncio.Event(), list[str](), start
+        ended.set()
+        async with asyncio.timeout(5):
+            async for entries, after in follow(log, ended, Folders(), start):
+                got += [entry.payload.decode() for entry in entries]
+                offset = after
+        assert offset is not None
+        return got, offset
+
+    return asyncio.run(main())
+
+
+def test_who_goes_on_from_an_offset_neither_repeats_nor_loses_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    log.write_bytes(line("a") + line("b") + line("half")[:-4])
+    got, offset = read_on(log)
+    assert got == ["a", "b"]
+    log.write_bytes(log.read_bytes() + line("half")[-4:] + line("c"))
+    assert read_on(log, offset)[0] == ["half", "c"]
+
+
+def test_parts_of_a_line_that_was_not_over_are_read_again(tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    part = line("x").replace(b" F ", b" P ")
+    log.write_bytes(line("a") + part)
+
+    async def until_held_back() -> LogOffset:
+        async with aclosing(follow(log, asyncio.Event(), Folders())) as batches:
+            entries, offset = await anext(batches)
+        assert [entry.payload for entry in entries] == [b"a"]
+        return offset
+
+    offset = asyncio.run(until_held_back())
+    with log.open("ab") as stream:
+        stream.write(line("y"))
+    assert read_on(log, offset)[0] == ["xy"]
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_an_offset_goes_with_its_file_when_that_is_rotated(tmp_path: Path, *, is_compressed: bool) -> None:
+    log, old = tmp_path / "0.log", tmp_path / "0.log.20260102-030405"
+    log.write_bytes(line("a"))
+    _, offset = read_on(log)
+    log.write_bytes(line("a") + line("b"))
+    log.rename(old)
+    log.write_bytes(line("c"))
+    if is_compressed:
+        # It was read as a rotated one already: only its name is left to know it by.
+        offset = msgspec.structs.replace(offset, stem=old.name)
+        old.with_name(f"{old.name}.gz").write_bytes(gzip.compress(old.read_bytes()))
+        old.unlink()
+    got, offset = read_on(log, offset)
+    assert got == ["b", "c"]
+    assert read_on(log, offset)[0] == []
+
+
+def test_an_offset_in_a_file_that_is_gone_is_a_gap_and_the_present_file_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    log.write_bytes(line("new"))
+    gone = LogOffset(inode=1, stem="0.log.20200101-000000", offset=4)
+    assert read_on(log, gone)[0] == [
+        "[pillion: lines are missing here: 0.log was rotated away before it was read]",
+        "new",
+    ]
+    reused = LogOffset(inode=log.stat().st_ino, offset=7)
+    assert read_on(log, reused)[0][-1] == "new"
