@@ -1,0 +1,345 @@
+"""The files of one input: which are open, under which paths, and how they succeed each other there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pillion.collector.inputs.tail.checkpoint import Checkpoint
+from pillion.collector.inputs.tail.complaints import Complaints
+from pillion.collector.inputs.tail.discovery import Discovery, Found
+from pillion.collector.inputs.tail.encoding import Encoding, encoding_of
+from pillion.collector.inputs.tail.identity import HEAD_BYTES, FileId, Position
+from pillion.collector.inputs.tail.neighbours import is_copy, neighbours, opened, still_holds, whereabouts
+from pillion.collector.inputs.tail.positions import Positions
+from pillion.collector.inputs.tail.rotation import is_derived
+from pillion.collector.inputs.tail.splitting import Overlong, Splitter
+from pillion.collector.inputs.tail.tags import TagError, compose_tag
+from pillion.collector.inputs.tail.tailer import Tailer
+from pillion.collector.status import FileStatus
+
+if TYPE_CHECKING:
+    import re
+
+    from pillion.collector.inputs.tail.joining import Joiner
+    from pillion.collector.inputs.tail.settings import TailSettings
+    from pillion.collector.plugin import InputContext
+
+
+_CLOCK_SLACK = 1.0
+"""Seconds by which the clock of a file system may be behind ours, and a checkpoint behind the truth."""
+
+
+class Following(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file of this input is followed."""
+
+    settings: TailSettings
+    tag: str
+    tag_regex: re.Pattern[str] | None
+    joiner: Callable[[], Joiner]
+    joins: bool
+
+    def splitter(self, encoding: Encoding) -> Callable[[int], Splitter]:
+        """Limits are those of Fluent Bit's buffer, which has its line feed and a zero beside the line."""
+        settings = self.settings
+        overlong, limit = Overlong.SPLIT, settings.buffer_max_size
+        if settings.truncate_long_lines:
+            overlong, limit = Overlong.TRUNCATE, limit - 1
+        elif settings.skip_long_lines:
+            overlong, limit = Overlong.SKIP, limit - 2
+        limit -= limit % encoding.width
+        return lambda offset: Splitter(offset, limit=limit, overlong=overlong, encoding=encoding)
+
+
+class Files:
+    """All open files. `opened` is told of each new one, before it is read."""
+
+    def __init__(
+        self,
+        following: Following,
+        discovery: Discovery,
+        context: InputContext,
+        on_opened: Callable[[Tailer], None],
+    ) -> None:
+        self._following = following
+        self._discovery = discovery
+        self._context = context
+        self._on_opened = on_opened
+        self._complaints = Complaints(context)
+        self.positions = Positions(following.settings, context.log)
+        self.tailers: dict[FileId, Tailer] = {}
+        self._active: dict[str, Tailer] = {}
+        """By the paths that the patterns mean now."""
+        self._latest: dict[str, Tailer] = {}
+        """By the path, the file that was last found there."""
+        self._let_go: dict[FileId, tuple[str, str]] = {}
+        """Rotated files that were closed: their names, and the paths they had."""
+        self._looked_at = 0.0
+
+    # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _open(self, path: str, name: str, at: Position | None = None) -> Tailer | None:
+        """Follow the file called `name` as one of `path`. None when it cannot be, and that was said."""
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._complaints.complain_of_opening(name, error, len(self.tailers))
+            return None
+        tailer = None
+        try:
+            tailer = self._follow(descriptor, path, name, at)
+        finally:
+            if tailer is None:
+                os.close(descriptor)
+        return tailer
+
+    def _follow(self, descriptor: int, path: str, name: str, at: Position | None) -> Tailer | None:
+        seen = os.fstat(descriptor)
+        file_id = FileId(seen.st_dev, seen.st_ino)
+        if not stat.S_ISREG(seen.st_mode) or file_id in self.tailers:
+            return None
+        following, settings = self._following, self._following.settings
+        try:
+            tag = compose_tag(following.tag, path, following.tag_regex)
+        except TagError as error:
+            self._complaints.complain(name, f"cannot follow {path}: {error}")
+            return None
+        self._complaints.withdraw(name)
+        position = at or self.positions.position(descriptor, file_id, path, is_first_look=not self._looked_at)
+        head = os.pread(descriptor, HEAD_BYTES, 0) if settings.unicode_encoding else b""
+        encoding = encoding_of(settings.unicode_encoding, settings.generic_encoding, head)
+        status = FileStatus(
+            path=name,
+            inode=seen.st_ino,
+            size=seen.st_size,
+            read_offset=position.offset,
+            delivered_offset=position.offset,
+        )
+        tailer = Tailer(
+            descriptor=descriptor,
+            file_id=file_id,
+            path=path,
+            tag=tag,
+            position=position,
+            splitter=following.splitter(encoding),
+            encoding=encoding,
+            joiner=following.joiner(),
+            status=status,
+        )
+        self.tailers[file_id] = tailer
+        tailer.previous = self._latest.get(path)
+        self._latest[path] = tailer
+        self.positions.known.pop(file_id, None)
+        self._context.status.files[file_id] = status
+        self._context.status.files_opened += 1
+        self._on_opened(tailer)
+        return tailer
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def look(self, landed: dict[str, str], *, trusted: bool) -> Found:
+        """Find what is new, gone or renamed. `landed`: renamings that the kernel told; `trusted`: it told them all."""
+        for name, path in landed.items():
+            self._follow_move(name, path)
+        now = self._context.clock.now()
+        found = self._discovery.look()
+        self._complaints.review(found)
+        for path, seen in found.files.items():
+            self._see(path, seen, now, trusted=trusted)
+        for path in self._active.keys() - found.files.keys():
+            del self._active[path]
+        self._mark_rotated(now)
+        self._looked_at = now
+        return found
+
+    def _see(self, path: str, seen: os.stat_result, now: float, *, trusted: bool) -> None:
+        file_id = FileId(seen.st_dev, seen.st_ino)
+        tailer = self.tailers.get(file_id)
+        current = self._active.get(path)
+        if tailer is None:
+            if self._is_too_old(seen, now):
+                self.positions.ignore(file_id, seen.st_size)
+                return
+            if self._looked_at and self._is_copy(path):
+                return
+            if current is not None and not trusted:
+                self._find_missed(path, self._looked_at)
+            tailer = self._open(path, path)
+            if tailer is None:
+                return
+        if current is not tailer:
+            self._active[path] = tailer
+            tailer.status.path = path
+
+    def _follow_move(self, name: str, path: str) -> None:
+        """A file that had the followed `path` is called `name` now; it may have been there too shortly to be seen."""
+        try:
+            seen = Path(name).stat()
+        except OSError:
+            return
+        tailer = self.tailers.get(FileId(seen.st_dev, seen.st_ino))
+        if tailer is not None:
+            tailer.status.path = name
+        elif self._looked_at and not self._is_too_old(seen, self._context.clock.now()):
+            self._open(path, name)
+
+    def _mark_rotated(self, now: float) -> None:
+        active = {id(tailer) for tailer in self._active.values()}
+        for tailer in self.tailers.values():
+            if id(tailer) in active:
+                tailer.rotated_at = None
+                tailer.is_over = False
+            elif tailer.rotated_at is None:
+                tailer.rotated_at = now
+                self._context.status.files_rotated += 1
+                tailer.status.path = tailer.name()
+            tailer.status.rotated = tailer.rotated_at is not None
+
+    def _is_too_old(self, seen: os.stat_result, now: float) -> bool:
+        limit = self._following.settings.ignore_older
+        return limit > 0 and now - limit > seen.st_mtime
+
+    def _is_copy(self, path: str) -> bool:
+        """Whether a file that appeared is a copy of one that we read (copytruncate, before the truncation)."""
+        folder, name = os.path.split(path)
+        for original in self.tailers.values():
+            where, base = os.path.split(original.path)
+            if where == folder and is_derived(name, base):
+                with opened(path) as descriptor:
+                    if descriptor is not None and is_copy(descriptor, original.descriptor):
+                        return True
+        return False
+
+    # ── what nobody told us ──────────────────────────────────────────────────────────────────────────────────────────
+    def recover(self) -> None:
+        """After the first look: the rest of files that were rotated away while there was no collector, and files that
+        came and were rotated meanwhile. They come before the files that have their paths now."""
+        places: dict[str, dict[FileId, str]] = {}
+        seen: dict[str, float] = {}
+        current = dict(self._latest)
+        for one in sorted(self.positions.remembered, key=lambda one: one.seen):
+            seen[one.path] = max(seen.get(one.path, 0.0), one.seen)
+            folder = os.path.dirname(one.name)  # noqa: PTH120
+            if folder not in places:
+                places[folder] = whereabouts(folder)
+            name = places[folder].get(one.id)
+            if name is not None and one.id not in self.tailers and self._discovery.means(one.path):
+                self._open_rest(one, name)
+        for path, last in seen.items():
+            if last and self._discovery.means(path):
+                self._find_missed(path, last)
+        for path, tailer in current.items():
+            if self._latest[path] is not tailer:
+                self._put_last(path, tailer)
+        self._mark_rotated(self._context.clock.now())
+
+    def _open_rest(self, one: Checkpoint, name: str) -> None:
+        with opened(name) as descriptor:
+            if descriptor is None or os.fstat(descriptor).st_size <= one.position.offset:
+                return
+            if not still_holds(descriptor, one.position):
+                return
+        self._open(one.path, name, one.position)
+
+    def _put_last(self, path: str, tailer: Tailer) -> None:
+        """`tailer` was opened first, and the others that had `path` come before it."""
+        tailer.previous, self._latest[path] = self._latest[path], tailer
+        first = tailer.previous
+        while first.previous is not None and first.previous is not tailer:
+            first = first.previous
+        first.previous = None
+
+    def _find_missed(self, path: str, since: float) -> None:
+        """Files that had `path` after `since` and were rotated away before anybody looked."""
+        for one in neighbours(path):
+            is_known = one.id in self.tailers or one.id in self.positions.known or one.id in self._let_go
+            if is_known or one.modified <= since - _CLOCK_SLACK:
+                continue
+            with opened(one.path) as descriptor:
+                if descriptor is None:
+                    continue
+                position = self._continued_by(descriptor, path)
+                if position is None and self._repeats(descriptor, path):
+                    continue
+            self._open(path, one.path, position or Position(offset=0))
+
+    def _continued_by(self, descriptor: int, path: str) -> Position | None:
+        """Where a copy goes on behind what was read of a file that has been truncated since."""
+        for one in self.positions.remembered:
+            if one.path == path and one.position.fingerprint.size and still_holds(descriptor, one.position):
+                with opened(one.name) as original:
+                    if original is None or not still_holds(original, one.position):
+                        return one.position
+        return None
+
+    def _repeats(self, descriptor: int, path: str) -> bool:
+        """Whether a file is a copy of one that is read, or was."""
+        return any(
+            is_copy(descriptor, one.descriptor) for one in self.tailers.values() if one.path == path
+        ) or any(
+            one.position.fingerprint.size and still_holds(descriptor, one.position)
+            for one in self.positions.remembered
+            if one.path == path
+        )
+
+    def find_copy(self, tailer: Tailer, position: Position) -> bool:
+        """The file was truncated: read on in a copy of what it was, when there is one. Returns whether there is."""
+        if not position.fingerprint.size:
+            return False
+        for one in neighbours(tailer.path):
+            if one.id in self.tailers or one.size < position.offset:
+                continue
+            with opened(one.path) as descriptor:
+                if descriptor is None or not still_holds(descriptor, position):
+                    continue
+            before = self._latest.get(tailer.path)
+            copy = self._open(tailer.path, one.path, position)
+            if copy is None:
+                continue
+            copy.previous = tailer.previous
+            tailer.previous = copy
+            if before is not None:
+                self._latest[tailer.path] = before
+            copy.rotated_at = self._context.clock.now()
+            return True
+        return False
+
+    # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def close(self, tailer: Tailer) -> bool:
+        """It is read to its end and nobody writes to it. Returns whether it is deleted, so that nothing has to be
+        remembered of it."""
+        is_deleted = tailer.stat().st_nlink == 0
+        if not is_deleted:
+            name = tailer.name()
+            self.positions.known[tailer.id] = Checkpoint(
+                id=tailer.id, name=name, path=tailer.path, position=tailer.position
+            )
+            if tailer.rotated_at is not None:
+                self._let_go[tailer.id] = (name, tailer.path)
+        del self.tailers[tailer.id]
+        for path in [path for path, one in self._active.items() if one is tailer]:
+            del self._active[path]
+        if self._latest.get(tailer.path) is tailer:
+            del self._latest[tailer.path]
+        tailer.close()
+        self._context.status.files_closed += 1
+        return is_deleted
+
+    def look_at_let_go(self) -> None:
+        """A rotated file that somebody writes to after all is opened again."""
+        for file_id, (name, path) in list(self._let_go.items()):
+            try:
+                seen = Path(name).stat()
+            except OSError:
+                del self._let_go[file_id]
+                continue
+            if FileId(seen.st_dev, seen.st_ino) != file_id or file_id in self.tailers:
+                del self._let_go[file_id]
+            elif seen.st_size > self.positions.known[file_id].position.offset:
+                del self._let_go[file_id]
+                self._open(path, name)

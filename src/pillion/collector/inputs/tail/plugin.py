@@ -1,0 +1,130 @@
+"""The tail input, put together from its settings and its context."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pillion.collector.configuration.failure import ConfigurationError
+from pillion.collector.inputs.tail.changes import Changes
+from pillion.collector.inputs.tail.checkpoint import Checkpoint, CheckpointStore, inherited, open_store
+from pillion.collector.inputs.tail.discovery import Discovery
+from pillion.collector.inputs.tail.encoding import is_known
+from pillion.collector.inputs.tail.files import Following
+from pillion.collector.inputs.tail.joining import Joiner
+from pillion.collector.inputs.tail.oldmultiline import DockerParts, FirstLine
+from pillion.collector.inputs.tail.settings import TailSettings
+from pillion.collector.inputs.tail.shaping import Shape
+from pillion.collector.inputs.tail.tail import Tail
+from pillion.collector.plugin import InputPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillion.collector.plugin import Input, InputContext
+
+
+def build(settings: TailSettings, context: InputContext) -> Input:
+    """Raises ConfigurationError: a parser that there is not, a pattern or an encoding that is none."""
+    if not is_known(settings.unicode_encoding, settings.generic_encoding):
+        name = settings.unicode_encoding or settings.generic_encoding
+        raise ConfigurationError(f"{settings.place}: [INPUT] tail: there is no encoding {name} here")
+    joiner = _joiner(settings, context)
+    joins = joiner().joins
+    if joins and settings.parser and not settings.docker_mode:
+        context.log.warning("parser %s is not used: lines that are joined are not parsed", settings.parser)
+    shape = Shape(
+        key=settings.key,
+        parser=context.parser(settings.parser) if settings.parser and not joins else None,
+        path_key=settings.path_key,
+        offset_key=settings.offset_key,
+        skip_empty_lines=settings.skip_empty_lines,
+    )
+    discovery = Discovery(settings.path, settings.exclude_path)
+    following = Following(
+        settings=settings,
+        tag=settings.tag or context.name,
+        tag_regex=_tag_regex(settings),
+        joiner=joiner,
+        joins=joins,
+    )
+    return Tail(
+        following,
+        context,
+        shape=shape,
+        discovery=discovery,
+        changes=Changes(discovery, wanted=settings.inotify_watcher),
+        open_store=lambda: _opened_store(settings, context),
+    )
+
+
+def _tag_regex(settings: TailSettings) -> re.Pattern[str] | None:
+    if not settings.tag_regex:
+        return None
+    try:
+        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", settings.tag_regex))
+    except re.error as error:
+        raise ConfigurationError(f"{settings.place}: [INPUT] tail: tag_regex: {error}") from error
+
+
+def _joiner(settings: TailSettings, context: InputContext) -> Callable[[], Joiner]:
+    """Makes one for each file."""
+    if settings.multiline_parser:
+        parser = context.multiline_parser(settings.multiline_parser[0])
+        return lambda: Joiner(parser.stream(), parser.flush_timeout)
+    if settings.multiline:
+        first = context.parser(settings.parser_firstline)
+        others = tuple(context.parser(entry.words[0]) for entry in settings.parser_n)
+        return lambda: Joiner(FirstLine(first, others, settings.key), settings.multiline_flush)
+    if settings.docker_mode:
+        inner = context.parser(settings.parser) if settings.parser else None
+        return lambda: Joiner(DockerParts(inner, settings.key), settings.docker_mode_flush)
+    nothing = Joiner(None)
+    return lambda: nothing
+
+
+def _opened_store(
+    settings: TailSettings, context: InputContext
+) -> tuple[CheckpointStore, list[Checkpoint]] | None:
+    """None, said loudly: there is nowhere to write."""
+    about = f"{context.name} checkpoint store"
+    if settings.db:
+        file = Path(settings.db)
+    elif context.checkpoint_folder is not None:
+        file = context.checkpoint_folder / _file_name(settings)
+    else:
+        context.notices.raise_(
+            about, "no folder for checkpoints can be written: after a restart lines come twice or not"
+        )
+        return None
+    try:
+        store, sentence = open_store(
+            file,
+            synchronous=settings.db_sync,
+            journal_mode=settings.db_journal_mode,
+            exclusive=settings.db_locking,
+        )
+    except OSError as error:
+        context.notices.raise_(
+            about, f"cannot keep checkpoints: {error}: after a restart lines come twice or not"
+        )
+        return None
+    if sentence:
+        context.log.warning("%s", sentence)
+    known = store.load()
+    if not store.existed and not settings.db:
+        known = inherited(store)
+        store.existed = bool(known)
+    return store, known
+
+
+def _file_name(settings: TailSettings) -> str:
+    """One store for each input: of the same input the same after a restart, whatever other inputs there are."""
+    subject = "\0".join((settings.alias, settings.tag, *settings.path))
+    name = re.sub("[^A-Za-z0-9._-]", "_", settings.alias) or "tail"
+    return f"{name}-{blake2b(subject.encode(), digest_size=4).hexdigest()}.db"
+
+
+PLUGIN = InputPlugin(name="tail", settings=TailSettings, build=build)

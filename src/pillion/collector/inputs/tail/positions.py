@@ -1,0 +1,87 @@
+"""Where a file is read from: where we were, if it still is what it was; otherwise its beginning or its end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
+from pillion.collector.inputs.tail.neighbours import still_holds
+
+if TYPE_CHECKING:
+    import logging
+
+    from pillion.collector.inputs.tail.checkpoint import Checkpoint
+    from pillion.collector.inputs.tail.settings import TailSettings
+
+
+class Positions:
+    """What is known of files that are not open."""
+
+    def __init__(self, settings: TailSettings, log: logging.Logger) -> None:
+        self._settings = settings
+        self._log = log
+        self._had_store = False
+        self._ignored: dict[FileId, int] = {}
+        """Files older than ignore_older, and their sizes then."""
+        self.known: dict[FileId, Checkpoint] = {}
+        self.remembered: tuple[Checkpoint, ...] = ()
+        """All that an earlier collector knew."""
+
+    def remember(self, checkpoints: list[Checkpoint], *, had_store: bool) -> None:
+        """What an earlier collector knew. `had_store`: there was one, even if it knew nothing."""
+        self.known = {one.id: one for one in checkpoints}
+        self.remembered = tuple(checkpoints)
+        self._had_store = had_store
+
+    def ignore(self, file_id: FileId, size: int) -> None:
+        """The file is too old; what it has now is not read when it is written to again."""
+        self._ignored.setdefault(file_id, size)
+
+    def position(self, descriptor: int, file_id: FileId, path: str, *, is_first_look: bool) -> Position:
+        """Of a file that was just opened."""
+        size = os.fstat(descriptor).st_size
+        known = self._of(file_id, path)
+        if known is not None:
+            if still_holds(descriptor, known.position):
+                return known.position
+            self._log.info("%s is not what it was: it is read from its beginning", path)
+            return at_beginning(descriptor)
+        if file_id in self._ignored:
+            return at_end(descriptor, min(self._ignored.pop(file_id), size))
+        if is_first_look:
+            # A file that appeared while the collector was away is new: its lines were never read.
+            from_head = self._settings.read_from_head or self._had_store
+            if size and not from_head:
+                self._log.info(
+                    "%s has %d bytes from before the first start, which are not read (read_from_head off)",
+                    path,
+                    size,
+                )
+        else:
+            from_head = self._settings.read_newly_discovered_files_from_head
+        return at_beginning(descriptor) if from_head else at_end(descriptor, size)
+
+    def _of(self, file_id: FileId, path: str) -> Checkpoint | None:
+        known = self.known.get(file_id) or self.known.get(FileId(-1, file_id.inode))
+        if known is None:  # devices are numbered anew when a volume is mounted again
+            same = (one for one in self.known.values() if one.id.inode == file_id.inode and one.path == path)
+            known = next((one for one in same if one.position.fingerprint.size), None)
+        if known is not None and self._settings.db_compare_filename and known.name != path:
+            return None
+        return known
+
+
+def at_beginning(descriptor: int) -> Position:
+    """Nothing was read of it."""
+    return Position(offset=0, fingerprint=Fingerprint().grown(os.pread(descriptor, HEAD_BYTES, 0)))
+
+
+def at_end(descriptor: int, offset: int) -> Position:
+    """Behind content that is not read."""
+    start = max(0, offset - MARKER_BYTES)
+    return Position(
+        offset=offset,
+        fingerprint=Fingerprint().grown(os.pread(descriptor, min(offset, HEAD_BYTES), 0)),
+        marker=os.pread(descriptor, offset - start, start),
+    )

@@ -1,0 +1,120 @@
+"""Checkpoints are written behind the reading: of what is settled, at most once per second, while others go on."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pillion.collector.inputs.tail.checkpoint import Checkpoint, CheckpointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillion.collector.inputs.tail.identity import FileId
+    from pillion.collector.inputs.tail.tailer import Tailer
+    from pillion.collector.plugin import InputContext
+
+_INTERVAL = 1.0
+_FORGET_INTERVAL = 600.0
+
+
+class Saving:
+    """Of one input. Without a store nothing is kept."""
+
+    def __init__(self, context: InputContext, *, is_open: Callable[[FileId], bool]) -> None:
+        self._context = context
+        self._is_open = is_open
+        self._store: CheckpointStore | None = None
+        self._unsaved: dict[Tailer, None] = {}
+        self._gone: set[FileId] = set()
+        self._something = asyncio.Event()
+        self._saved_at = self._forgot_at = 0.0
+        self._is_kept_up = False
+
+    def begin(self, store: CheckpointStore) -> None:
+        self._store = store
+        self._forgot_at = asyncio.get_running_loop().time()
+
+    def note(self, tailer: Tailer) -> None:
+        """Its checkpoint has moved. While `keep` does not run, it is written here, as seldom."""
+        self._unsaved[tailer] = None
+        self._something.set()
+        now = asyncio.get_running_loop().time()
+        if not self._is_kept_up and now - self._saved_at >= _INTERVAL:
+            self._saved_at = now
+            self.save()
+
+    def forget(self, tailer: Tailer) -> None:
+        """Its file is deleted, and all of it is settled."""
+        self._unsaved.pop(tailer, None)
+        self._gone.add(tailer.id)
+        self._something.set()
+
+    async def keep(self) -> None:
+        """Write what is noted, until cancelled."""
+        self._is_kept_up = True
+        try:
+            while True:
+                await self._something.wait()
+                await asyncio.sleep(_INTERVAL)
+                await self._write()
+        finally:
+            self._is_kept_up = False
+
+    def save(self) -> None:
+        """Write what is noted, now."""
+        if self._store is None:
+            return
+        tailers, gone = self._taken()
+        try:
+            self._store.save([_of(one) for one in tailers], gone, self._context.clock.now())
+        except OSError as error:
+            self._fail(tailers, gone, error)
+
+    def close(self) -> None:
+        self.save()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    async def _write(self) -> None:
+        """In a thread: the disk may be slow. What cannot be written is written later, and said."""
+        if self._store is None:
+            self._something.clear()
+            return
+        tailers, gone = self._taken()
+        now = self._context.clock.now()
+        try:
+            await asyncio.to_thread(partial(self._store.save, [_of(one) for one in tailers], gone, now))
+            if asyncio.get_running_loop().time() - self._forgot_at >= _FORGET_INTERVAL:
+                self._forgot_at = asyncio.get_running_loop().time()
+                await asyncio.to_thread(partial(self._store.forget_old, now))
+        except OSError as error:
+            self._fail(tailers, gone, error)
+        else:
+            self._context.notices.clear(self._about, "checkpoints are saved again")
+
+    def _taken(self) -> tuple[list[Tailer], set[FileId]]:
+        self._something.clear()
+        tailers, gone = list(self._unsaved), self._gone
+        self._unsaved, self._gone = {}, set()
+        return tailers, {
+            file_id for file_id in gone if not self._is_open(file_id)
+        }  # the inode is in use again
+
+    def _fail(self, tailers: list[Tailer], gone: set[FileId], error: OSError) -> None:
+        self._context.notices.raise_(
+            self._about, f"cannot save checkpoints: {error}: after a restart lines come twice"
+        )
+        self._unsaved |= dict.fromkeys(tailers)
+        self._gone |= gone
+        self._something.set()
+
+    @property
+    def _about(self) -> str:
+        return f"{self._context.name} checkpoints"
+
+
+def _of(tailer: Tailer) -> Checkpoint:
+    return Checkpoint(id=tailer.id, name=tailer.status.path, path=tailer.path, position=tailer.checkpoint)

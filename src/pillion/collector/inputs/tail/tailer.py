@@ -1,0 +1,196 @@
+"""One open file: what is new in it, and whether it is still what it was.
+
+The descriptor is read by position, never by seeking. Each read looks at the head of the file and takes the bytes just
+before its offset with it, so that a truncation is noticed although the file has grown past the offset again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
+from pillion.collector.inputs.tail.settling import Settling
+from pillion.collector.inputs.tail.splitting import Piece, Splitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillion.collector.inputs.tail.encoding import Encoding
+    from pillion.collector.inputs.tail.joining import Joiner
+    from pillion.collector.status import FileStatus
+
+READ_BYTES = 512 << 10
+"""The most bytes of one look into a file."""
+_HOLE_BYTES = 4096
+"""From so many zeros on it is worth asking where the data begins."""
+
+
+class Truncated(msgspec.Struct, frozen=True, kw_only=True):
+    """The file has lost its content since the last look."""
+
+    position: Position
+    """How far we had read the content that is gone, and how it looked."""
+    unread: int
+    """The bytes behind that place that were seen and are gone."""
+    left: list[Piece]
+    """Its last line, of which no end was seen."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One look into a file."""
+
+    pieces: list[Piece]
+    bytes: int
+    more: bool
+    """There was more than one look takes."""
+    truncated: Truncated | None = None
+
+
+class Tailer:
+    """One generation after another of one file's content; the first begins at `position`."""
+
+    def __init__(
+        self,
+        *,
+        descriptor: int,
+        file_id: FileId,
+        path: str,
+        tag: str,
+        position: Position,
+        splitter: Callable[[int], Splitter],
+        encoding: Encoding,
+        joiner: Joiner,
+        status: FileStatus,
+    ) -> None:
+        self.descriptor = descriptor
+        self.id = file_id
+        self.path = path
+        """The name under which it was found: tag and path_key speak of it, even when it is renamed."""
+        self.tag = tag
+        self.encoding = encoding
+        self.joiner = joiner
+        self.status = status
+        self.settling = Settling(position.offset, position.marker)
+        self.previous: Tailer | None = None
+        """The file that had the same path before; its lines come first."""
+        self.rotated_at: float | None = None
+        """When its path was seen to have become another file's, or nobody's."""
+        self.is_over = False
+        """It may be let go as soon as it is read to its end."""
+        self.is_closed = False
+        self.grew_at = 0.0
+        """When something new was seen in it last, on the loop's clock."""
+        self.was_closed_by_writer = False
+        """A writer has closed it, and nothing was written since."""
+        self._new_splitter = splitter
+        self._splitter = splitter(position.offset)
+        self._fingerprint = position.fingerprint
+        self._marker = position.marker
+        self._seen_size = position.offset
+        self._mtime = -1
+
+    @property
+    def offset(self) -> int:
+        """Everything before it was read."""
+        return self._splitter.offset
+
+    @property
+    def pending(self) -> int:
+        return self._splitter.pending
+
+    @property
+    def position(self) -> Position:
+        """How far it was read."""
+        return Position(offset=self.offset, fingerprint=self._fingerprint, marker=self._marker)
+
+    @property
+    def checkpoint(self) -> Position:
+        """Everything before it is settled."""
+        return Position(
+            offset=self.settling.offset, fingerprint=self._fingerprint, marker=self.settling.marker
+        )
+
+    @property
+    def at_end(self) -> bool:
+        """At the last look, everything had been read."""
+        return self._seen_size <= self.offset and self._mtime >= 0
+
+    def stat(self) -> os.stat_result:
+        return os.fstat(self.descriptor)
+
+    def name(self) -> str:
+        """What it is called now."""
+        try:
+            return os.readlink(f"/proc/self/fd/{self.descriptor}").removesuffix(" (deleted)")  # noqa: PTH115
+        except OSError:
+            return self.path
+
+    def is_behind(self) -> bool:
+        """Whether there is something to read, or something has changed."""
+        if self.is_closed:
+            return False
+        now = self.stat()
+        return now.st_size != self.offset or now.st_mtime_ns != self._mtime
+
+    def read(self) -> Reading:
+        """What is new, READ_BYTES of it at most. Raises OSError when it cannot be read."""
+        now = self.stat()
+        size, offset = now.st_size, self.offset
+        if size == offset and now.st_mtime_ns == self._mtime:
+            return Reading(pieces=[], bytes=0, more=False)
+        head = os.pread(self.descriptor, HEAD_BYTES, 0) if offset else b""
+        if size < offset or (offset and not self._fingerprint.matches(head)):
+            return self._restart(size)
+        data = os.pread(
+            self.descriptor, min(size - offset, READ_BYTES) + len(self._marker), offset - len(self._marker)
+        )
+        if not data.startswith(self._marker):
+            return self._restart(size)
+        new = data[len(self._marker) :] if self._marker else data
+        if not offset:
+            head = new[:HEAD_BYTES]
+            if not self._fingerprint.matches(head):
+                return self._restart(size)
+        self._fingerprint = self._fingerprint.grown(head)
+        self._marker = data[-MARKER_BYTES:]
+        self._seen_size, self._mtime = size, now.st_mtime_ns
+        self.status.size = size
+        pieces = self._splitter.feed(new)
+        if self._splitter.in_hole and len(new) >= _HOLE_BYTES:
+            self._skip_hole(size)
+        self.status.read_offset = self.offset
+        return Reading(pieces=pieces, bytes=len(new), more=self.offset < size)
+
+    def flush(self) -> list[Piece]:
+        """The file is over: its last line, when it has no end."""
+        return self._splitter.flush()
+
+    def close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            os.close(self.descriptor)
+
+    def _restart(self, size: int) -> Reading:
+        """Its content is another one: read it from the beginning."""
+        position, unread = self.position, max(0, self._seen_size - self.offset)
+        truncated = Truncated(position=position, unread=unread, left=self._splitter.flush())
+        self._splitter = self._new_splitter(0)
+        self._fingerprint = Fingerprint()
+        self._marker = b""
+        self._seen_size, self._mtime = 0, -1
+        self.settling = Settling(0)
+        self.status.size, self.status.read_offset, self.status.delivered_offset = size, 0, 0
+        return Reading(pieces=[], bytes=0, more=True, truncated=truncated)
+
+    def _skip_hole(self, size: int) -> None:
+        """Read on where the data begins: a hole may have any size, and costs nothing but this look."""
+        try:
+            data = os.lseek(self.descriptor, self.offset, os.SEEK_DATA)
+        except OSError:  # ENXIO: no data behind it, yet; EINVAL: the file system does not know
+            return
+        if data > self.offset:
+            self._splitter.skip_hole(min(data, size))
+            self._marker = b""
