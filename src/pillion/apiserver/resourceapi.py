@@ -177,8 +177,14 @@ class ResourceApi:
         resource = target.resource
         if target.subresource == "proxy" and resource.subresource("proxy") is not None:
             return  # for every method, with or without a verb of its own (OPTIONS): the proxy knows which
-        if resource.service is Service.EMPTY and verb in ("create", "update", "patch", "delete"):
-            return  # refused later, in pillion's own words
+        if resource.service is Service.EMPTY and verb in (
+            "create",
+            "update",
+            "patch",
+            "delete",
+            "deletecollection",
+        ):
+            return  # refused in pillion's own words, or there is nothing to delete
         if not target.subresource:
             verbs: tuple[str, ...] = resource.verbs
         elif (known := resource.subresource(target.subresource)) is not None:

@@ -10,7 +10,7 @@ from pillion.apiserver import statuses, strictness
 from pillion.apiserver.aside import run_aside
 from pillion.apiserver.decoding import Source, model_of
 from pillion.apiserver.deletion import DeleteOptions, Deletions, read_delete_options
-from pillion.apiserver.listing import Lister
+from pillion.apiserver.listing import Lister, Page
 from pillion.apiserver.negotiation import Body, read_body
 from pillion.apiserver.patching import PatchContext, PatchError, PatchType, apply_patch, parse_applied
 from pillion.apiserver.patching import Target as PatchTarget
@@ -115,7 +115,8 @@ class WriteVerbs:
         """Raises ApiError."""
         target = request.target
         resource = target.resource
-        _refuse_unrun(resource, target.name)
+        if resource.service is Service.EMPTY:
+            raise statuses.not_found(resource, target.name)
         wanted, options = await _delete_options(request)
         deleted = await self.deletions.delete(resource, target.namespace, target.name, wanted, options)
         if deleted.is_gone and not strategy_of(resource.storage).shows_deleted:
@@ -128,9 +129,11 @@ class WriteVerbs:
     async def delete_collection(self, request: Request) -> Answer:
         """Raises ApiError. Objects that somebody else removes meanwhile are no error."""
         resource = request.target.resource
-        _refuse_unrun(resource, "")
         wanted, options = await _delete_options(request)
-        page = Lister(self.writes.store).list(request)
+        if resource.service is Service.EMPTY:
+            page = Page(items=[], revision=self.writes.store.revision)
+        else:
+            page = Lister(self.writes.store).list(request)
         values = []
         for stored in page.items:
             try:

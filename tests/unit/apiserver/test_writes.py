@@ -425,3 +425,18 @@ def test_an_event_is_the_same_in_both_groups() -> None:
         assert len(found.tree["items"]) == 1
 
     serve(check)
+
+
+def test_of_what_is_not_run_there_is_nothing_to_delete() -> None:
+    async def check(server: Server) -> None:
+        url = "/apis/apps/v1/namespaces/default/deployments"
+        gone = await server.call("DELETE", f"{url}/web")
+        assert (gone.code, gone.tree["message"]) == (404, 'deployments.apps "web" not found')
+        everything = await server.call("DELETE", url)
+        assert (everything.code, everything.tree["kind"], everything.tree["items"]) == (
+            200,
+            "DeploymentList",
+            [],
+        )
+
+    serve(check)
