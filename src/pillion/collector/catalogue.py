@@ -20,7 +20,7 @@ FILTERS = {
 }  # fmt: skip
 OUTPUTS = {
     "stdout": "stdout", "file": "file", "null": "null", "http": "http", "forward": "forward", "es": "elasticsearch",
-    "opensearch": "elasticsearch", "loki": "loki", "splunk": "splunk", "datadog": "datadog",
+    "opensearch": "opensearch", "loki": "loki", "splunk": "splunk", "datadog": "datadog",
     "cloudwatch_logs": "cloudwatch", "stackdriver": "stackdriver", "opentelemetry": "opentelemetry", "syslog": "syslog",
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def deliver_parts(parts: list[Content], attempt: Callable[[Content], Verdict]) -> Verdict:
     """`attempt` each part in order until one of them is `Again`; what is too large is halved.
 
-    What was refused or is too large by itself is in the verdict's `rejected`. Of a single part its verdict is the verdict.
+    What was refused or is too large by itself is in the verdict's `rejected`. A single part's verdict is the verdict.
     """
     if len(parts) == 1:
         return attempt(parts[0])
