@@ -13,6 +13,7 @@ from pillion.apiserver import statuses
 from pillion.apiserver.discovery import Discovery, etag
 from pillion.apiserver.negotiation import Form, negotiate, reformat
 from pillion.apiserver.registry import Registry
+from pillion.apiserver.requests import Query, parse_query
 from pillion.apiserver.responding import Answer, send_answer
 
 GIT_VERSION = "v1.36.0"
@@ -53,19 +54,21 @@ class ServerInfo:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        answer = self._answer(scope["path"], headers)
+        answer = self._answer(scope["path"], headers, parse_query(scope["query_string"]))
         if scope.get("method", "GET") not in ("GET", "HEAD"):
             raise statuses.ApiError(405, "MethodNotAllowed", "405: Method Not Allowed")
         await send_answer(answer, send, without_body=scope.get("method") == "HEAD")
 
-    def _answer(self, path: str, headers: dict[bytes, bytes]) -> Answer:
+    def _answer(self, path: str, headers: dict[bytes, bytes], query: Query) -> Answer:
         match path.rstrip("/").split("/")[1:]:
             case []:
                 return Answer(body=msgspec.json.encode({"paths": self._root}))
             case ["version"]:
                 return Answer(body=msgspec.json.format(msgspec.json.encode(version()), indent=2))
-            case ["healthz" | "livez" | "readyz", *_]:
-                return Answer(body=b"ok", content_type="text/plain; charset=utf-8")
+            case ["healthz" | "livez" | "readyz" as name]:
+                return _text(f"[+]ping ok\n{name} check passed\n" if "verbose" in query else "ok")
+            case ["healthz" | "livez" | "readyz", "ping"]:
+                return _text("ok")
             case ["metrics"]:
                 return Answer(
                     body=self._instruments().encode(),
@@ -90,3 +93,8 @@ class ServerInfo:
         return Answer(
             body=reformat(document, wanted.media_type), content_type=wanted.content_type, headers=shared
         )
+
+
+def _text(said: str) -> Answer:
+    """apiserver: server/healthz/healthz.go, whose one check that every server has is `ping`."""
+    return Answer(body=said.encode(), content_type="text/plain; charset=utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.apiserver.server import CONFIG_MAPS, PODS, Server, pod, serve
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -125,5 +126,17 @@ def test_metrics_come_from_the_nodes_summary() -> None:
         assert node["usage"] == {"cpu": "1500n", "memory": "4Ki"}
         missing = await server.get("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/none")
         assert missing.tree["message"] == 'pods.metrics.k8s.io "none" not found'
+
+    serve(check)
+
+
+@pytest.mark.parametrize("name", ["healthz", "livez", "readyz"])
+def test_health_is_told_at_length_to_whom_asks_so(name: str) -> None:
+    async def check(server: Server) -> None:
+        assert (await server.get(f"/{name}?verbose", authorization="")).body.decode() == (
+            f"[+]ping ok\n{name} check passed\n"
+        )
+        assert (await server.get(f"/{name}/ping")).body == b"ok"
+        assert (await server.get(f"/{name}/nope")).code == 404
 
     serve(check)
