@@ -89,6 +89,14 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, key(help="failed retries within hc_period that make it unhealthy")
     ] = 5
     hc_period: Annotated[int, key(help="seconds")] = 60
+    ready_unsent_limit: Annotated[
+        float,
+        key(
+            name="ready.unsent_limit",
+            kind=Kind.SECONDS,
+            help="/ready says no when an output has kept a record for longer; 0: never",
+        ),
+    ] = 60.0
     hot_reload: Annotated[bool, key(help="SIGHUP and /api/v2/reload read the configuration again")] = True
 
     scheduler_base: Annotated[

@@ -1,1 +1,5 @@
-"""The collector's own HTTP port: health, metrics, status, reload (Fluent Bit's paths where they exist)."""
+"""The collector's own HTTP port: health, readiness, metrics, status and reload, on Fluent Bit's paths where it has
+them.
+
+It shows what it is given (`view.View`) and knows nothing of how records travel.
+"""
