@@ -296,6 +296,8 @@ def test_on_a_full_disk_pods_go_on_and_end_and_what_could_not_be_written_is_said
         assert run.end() == 130
     finally:
         run.close()
+    ended = run.container("p", "main")["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (0, "Completed")
     said = " ".join(message for pod in ("p", "q") for _, message in run.events(pod))
     assert "cannot write down the state of the pod: No space left on device" in said
     assert {one["pod"]: one["phase"] for one in run.of_type("finished")}.keys() == {"p", "q"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -119,6 +120,25 @@ def test_a_container_whose_monitor_died_meanwhile_is_ended(tmp_path: Path) -> No
             waiter = Waiter(runtime)
             seen = await waiter.exited(ids["runs"])
             assert (seen.exit_code, seen.reason) == (137, "Error")
+
+    asyncio.run(second_life())
+
+
+def test_of_a_container_whose_end_nobody_wrote_down_nothing_is_invented(tmp_path: Path) -> None:
+    ids = live_and_be_killed(tmp_path)
+    folder = Path(state_of(tmp_path).container(ids["runs"]))
+    processes = [int((folder / name).read_text()) for name in ("conmon.pid", "pid")]
+    watched = [os.pidfd_open(process) for process in processes]
+    for process in watched:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    for process in watched:
+        select.select([process], [], [])
+        os.close(process)
+
+    async def second_life() -> None:
+        async with open_oci_runtime(tmp_path) as runtime:
+            seen = await Waiter(runtime).exited(ids["runs"])
+            assert (seen.exit_code, seen.reason) == (255, "Unknown")
 
     asyncio.run(second_life())
 

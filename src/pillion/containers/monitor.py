@@ -79,13 +79,17 @@ class Monitor:
         self._exits = exits
 
     async def create(
-        self, container_id: str, bundle: Path, log: Path, *, options: tuple[str, ...] = ()
+        self, container_id: str, bundle: Path, log: Path, ends: Path, *, options: tuple[str, ...] = ()
     ) -> Monitored:
-        """Create a container from its bundle. Raises RuntimeFailed, HostError."""
+        """Create a container from its bundle. Raises RuntimeFailed, HostError.
+
+        `ends` is an existing folder: its exit status is written there first, and then among the others.
+        """
         argv = (
             *self._base,
             *("--cid", container_id, "--cuuid", container_id, "--name", container_id),
             *("--bundle", str(bundle), "--full-attach", "--exit-dir", self._exits),
+            *("--persist-dir", str(ends)),
             *("--container-pidfile", str(bundle / "pid"), "--conmon-pidfile", str(bundle / "conmon.pid")),
             *("--log-path", f"k8s-file:{log}", "--no-sync-log"),
             *options,
@@ -168,15 +172,6 @@ def reopen_log(bundle: Path) -> bool:
     finally:
         os.close(ctl)
     return True
-
-
-def read_exit_status(exits: Path, container_id: str) -> tuple[int, float] | None:
-    """(status, seconds since the epoch) from the exit file; None when conmon did not live to write it."""
-    file = exits / container_id
-    try:
-        return int(file.read_text()), file.stat().st_mtime
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def runtime_message(text: str) -> str:

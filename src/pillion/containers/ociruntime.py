@@ -18,10 +18,11 @@ from pillion import process
 from pillion.clock import Clock
 from pillion.containers import adoption, sessions, targets, termination
 from pillion.containers.cgroups import Cgroups
+from pillion.containers.conclusion import conclude, ends_of
 from pillion.containers.execution import execute
 from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance, InstanceRecord, Progress, record_of, signal_number
-from pillion.containers.monitor import Monitor, RuntimeFailed, read_exit_status, reopen_log
+from pillion.containers.monitor import Monitor, RuntimeFailed, reopen_log
 from pillion.containers.preparation import write_bundle
 from pillion.containers.removal import destroy_container, end_creation, patience
 from pillion.containers.rotation import KEPT_INSTANCES, LogRotation, remove_older
@@ -33,7 +34,6 @@ from pillion.lifecycle.observation import ContainerSeen, RuntimeState, SandboxSe
 from pillion.plan.containerspec import ContainerSpec, SandboxSpec
 from pillion.statedir import StateDir
 from pillion.streams import Session
-from pillion.units import Instant
 
 
 class OciRuntime:
@@ -156,9 +156,11 @@ class OciRuntime:
             )
             if asked
         )
+        ends = ends_of(self._state, instance.record)
+        ends.mkdir(parents=True, exist_ok=True)
         try:
             monitored = await self._monitor.create(
-                instance.record.id, instance.folder, Path(spec.log_path), options=options
+                instance.record.id, instance.folder, Path(spec.log_path), ends, options=options
             )
         except RuntimeFailed as error:
             instance.advance(failure=str(error))
@@ -295,28 +297,7 @@ class OciRuntime:
             self._tell(instance.record.pod_uid)
 
     def _conclude(self, instance: Instance) -> None:
-        """Its conmon has ended: find out how the container did, once and for all."""
-        record = instance.record
-        exited = read_exit_status(Path(self._state.exits), record.id)
-        if exited is None or not record.owns_pids:
-            # conmon was killed and its container may run on, or others of its processes outlive the first.
-            self._cgroups.kill(record.cgroup)
-        if exited is None:
-            status, finished_at = termination.KILLED_STATUS, self._clock.now()
-        else:
-            status, finished_at = exited[0], Instant(min(exited[1], self._clock.now()))
-        instance.advance(
-            finished_at=finished_at,
-            exit_code=status,
-            reason=termination.exit_reason(status, self._cgroups.oom_kills(record.cgroup)),
-            message=termination.termination_message(
-                Path(record.termination_message_host_path),
-                record.termination_message_policy,
-                status,
-                Path(record.log_path),
-            ),
-        )
-        instance.ended.set()
+        conclude(instance, self._state, self._cgroups, self._clock.now())
 
     # Commands and logs
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from pillion import process
 from pillion.containers import overlay
 from pillion.containers.cgroups import Cgroups
+from pillion.containers.conclusion import ends_of
 from pillion.containers.host import HostCapabilities
 from pillion.containers.instance import Instance
 from pillion.errors import HostError
@@ -46,6 +47,7 @@ async def destroy_container(
         raise HostError(f"cannot remove container {instance.record.name}: {error}") from error
     await asyncio.to_thread(shutil.rmtree, instance.folder, ignore_errors=True)
     Path(state.exits, container_id).unlink(missing_ok=True)
+    shutil.rmtree(ends_of(state, instance.record), ignore_errors=True)
 
 
 async def remove_pod_cgroup(cgroups: Cgroups, cgroup: str) -> None:

@@ -4,6 +4,7 @@
     DIR/sandboxes/UID-ATTEMPT/sandbox.json    written before anything else exists
                               net ipc uts pid bind mounts of the namespaces: they live while these do
                               shm             tmpfs, 64 MiB, every container's /dev/shm
+                              ends/ID/exit    tmpfs; exit statuses, which a full disk has no room for
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pillion.units import Instant
 
 SHM_BYTES = 64 << 20
 """containerd's /dev/shm (internal/cri/server/podsandbox/sandbox_run_linux.go)."""
+ENDS_BYTES = 1 << 20
+"""A page for each instance that is kept, of which there are two for each container."""
 PAUSE_OOM_SCORE_ADJ = -998
 """When memory is short, all containers of the pod go before the process that holds them together (containerd:
 defaultSandboxOOMAdj)."""
@@ -37,6 +40,7 @@ UNPRIVILEGED_NETWORK = {
 """No capability is needed for ports below 1024, nor for ping, in a pod's own network (containerd 2:
 enable_unprivileged_ports, enable_unprivileged_icmp)."""
 
+_MOUNTS = ("net", "ipc", "uts", "pid", "shm", "ends")
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
@@ -115,6 +119,10 @@ class Sandbox:
             shm.mkdir()
             flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
             syscalls.mount("shm", str(shm), "tmpfs", flags, f"mode=1777,size={SHM_BYTES}")
+        ends = self.folder / "ends"
+        ends.mkdir()
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("ends", str(ends), "tmpfs", flags, f"mode=0700,size={ENDS_BYTES}")
         if spec.share_process_namespace and not spec.host_pid:
             adj = max(PAUSE_OOM_SCORE_ADJ, oom_score_adj_floor)
             in_new_namespaces(lambda: self._start_pause(adj), syscalls.CLONE_NEWPID)
@@ -139,14 +147,14 @@ class Sandbox:
 
     def destroy(self) -> None:
         """Let go of the namespaces and remove the folder. Idempotent. Its processes have ended."""
-        for name in ("net", "ipc", "uts", "pid", "shm"):
+        for name in _MOUNTS:
             syscalls.unmount(str(self.folder / name))
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def destroy_leftover(folder: Path) -> None:
     """Remove the folder of a sandbox that was never finished."""
-    for name in ("net", "ipc", "uts", "pid", "shm"):
+    for name in _MOUNTS:
         syscalls.unmount(str(folder / name))
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,7 +20,9 @@ _LOG_WINDOW = 128 * 1024
 """File bytes that hold LOG_LIMIT bytes of output however short its lines are: each costs some 45 bytes more."""
 
 KILLED_STATUS = 137
-"""128 + SIGKILL: what is reported when nobody was there to learn the real status."""
+"""128 + SIGKILL: its monitor was gone, it ran on, and we killed it."""
+UNKNOWN_STATUS, UNKNOWN_REASON = 255, "Unknown"
+"""It ended, and nobody was there to learn how (containerd, internal/cri/server/helpers.go: unknownContainerStatus)."""
 START_FAILED_STATUS = 128
 """containerd, internal/cri/server/container_start.go: errorStartExitCode."""
 
