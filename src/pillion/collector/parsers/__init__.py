@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from pillion.collector.parsers.building import build_parser
+from pillion.collector.parsers.ruby import RubyRegex, compile_ruby
+
 if TYPE_CHECKING:
     from pillion.collector.records import Body, Content, Lines
+
+__all__ = ["Parser", "RubyRegex", "build_parser", "compile_ruby"]
 
 
 class Parser(Protocol):

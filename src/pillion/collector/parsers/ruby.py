@@ -12,6 +12,7 @@ Sources: Onigmo's doc/RE and Fluent Bit's src/flb_regex.c.
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 import msgspec
 
@@ -76,7 +77,7 @@ class _Translation:
                 raise ValueError("unmatched )")
         except ValueError as error:
             raise ValueError(f"the pattern {self._scan.text} cannot be used: {error}") from None
-        flags = "".join(sorted({"i": "i", "m": "s"}[option] for option in self._options if option != "x"))
+        flags = _letters(self._options)
         return f"(?{flags}:{body})" if flags else body
 
     # ── sequences ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,13 +127,11 @@ class _Translation:
             return None
         on, off, closed = options
         inner = (extended or "x" in on) and "x" not in off
-        flags = "".join(letter for option, letter in (("i", "i"), ("m", "s")) if option in on)
-        cleared = "".join(letter for option, letter in (("i", "i"), ("m", "s")) if option in off)
+        flags = _letters(set(on) - set(off)) + ("-" + _letters(set(off)) if _letters(set(off)) else "")
         body = self._alternatives(extended=inner)
-        if closed:
-            return f"(?{flags}{'-' + cleared if cleared else ''}:{body})"
-        self._scan.expect(")")
-        return f"(?{flags}{'-' + cleared if cleared else ''}:{body})"
+        if not closed:
+            self._scan.expect(")")
+        return f"(?{flags}:{body})"
 
     # ── atoms ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _atom(self, *, extended: bool) -> str:
@@ -221,6 +220,11 @@ class _Translation:
         if name not in self.names:
             raise ValueError(f"there is no group {name!r} before \\k")
         return f"(?:\\{self.names[name][-1]})"
+
+
+def _letters(options: Set[str]) -> str:
+    """Ruby's options as `re` calls them; `x` is dealt with in translating."""
+    return "".join(letter for option, letter in (("i", "i"), ("m", "s")) if option in options)
 
 
 _ANCHORS = {

@@ -29,10 +29,8 @@ def is_object(text: bytes) -> bool:
 
 
 def count_objects(data: bytes) -> int | None:
-    """How many JSON objects the lines of `data` are, each on its own line; None when one of them is anything else.
-
-    `data` is valid UTF-8: that is not looked at again. Lines of nothing but white space are passed over.
-    """
+    """How many JSON objects follow each other in `data`, with or without white space between them; None when there is
+    anything else. `data` is valid UTF-8: that is not looked at again."""
     try:
         return len(_OBJECT.decode_lines(data))
     except (msgspec.DecodeError, RecursionError):

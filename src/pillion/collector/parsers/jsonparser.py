@@ -1,0 +1,94 @@
+"""Format json: a line that is one JSON object (Fluent Bit's src/flb_parser_json.c).
+
+A buffer of such lines is looked through in C and stays text: the time is peeked at, and cut out where the parser does
+not keep it. Lines that are no objects are wrapped, so that a mixed buffer stays text too.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pillion.collector.parsers.cutting import cut_member
+from pillion.collector.parsers.decoding import Decoders
+from pillion.collector.parsers.linewise import parse_each
+from pillion.collector.parsers.timing import TimeReader
+from pillion.collector.records import (
+    Body,
+    Content,
+    Lines,
+    Texts,
+    decode_body,
+    encode_body,
+    object_lines,
+    object_text,
+    peek_one,
+)
+
+
+class JsonParser(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    time: TimeReader | None
+    time_key: str
+    time_keep: bool
+    decoders: Decoders | None
+
+    def parse(self, text: str, now: int) -> tuple[int, Body] | None:
+        """A time that cannot be read stays a field like others."""
+        found = object_text(text.encode("utf-8", "replace"))
+        if found is None:
+            return None
+        body = decode_body(found)
+        if self.decoders is not None:
+            body = self.decoders.decode(body)
+        value = body.get(self.time_key) if self.time is not None else None
+        if self.time is None or not isinstance(value, str):
+            return now, body
+        time = self.time.read(value, now)
+        if time is None:
+            return now, body
+        if not self.time_keep:
+            del body[self.time_key]
+        return time, body
+
+    def parse_lines(self, lines: Lines) -> Content:
+        if self.decoders is not None:
+            return parse_each(self.parse, lines)
+        amount = object_lines(lines.data)
+        if amount is None:
+            return self._mixed(lines)
+        return self._timed(lines.data, lines.time, amount)
+
+    def _timed(self, data: bytes, now: int, amount: int) -> Texts:
+        if self.time is None:
+            return Texts(data=data, times=now)
+        values = peek_one(Texts(data=data, times=now), self.time_key)
+        texts = [value if isinstance(value, str) else "" for value in values]
+        read = self.time.read_all(texts, now)
+        if any(value is not text for value, text in zip(values, texts, strict=True)):
+            read = [
+                time if value is text else None for time, value, text in zip(read, values, texts, strict=True)
+            ]
+        if not self.time_keep:
+            data = cut_member(data, self.time_key, texts, [time is not None for time in read])
+        assert len(read) == amount
+        return Texts(data=data, times=[now if time is None else time for time in read])
+
+    def _mixed(self, lines: Lines) -> Content:
+        """Some line is no object, or has white space at its edges."""
+        texts = lines.data.split(b"\n")
+        texts.pop()
+        found = [object_text(text) for text in texts]
+        objects = [text for text in found if text is not None]
+        if not objects:
+            return lines
+        timed = self._timed(b"\n".join([*objects, b""]), lines.time, len(objects))
+        done = iter(timed.data.split(b"\n"))
+        merged = [
+            next(done) if each is not None else encode_body({lines.key: text.decode()})
+            for each, text in zip(found, texts, strict=True)
+        ]
+        times = timed.times
+        if isinstance(times, list):
+            known = iter(times)
+            times = [next(known) if each is not None else lines.time for each in found]
+        return Texts(data=b"\n".join([*merged, b""]), times=times)

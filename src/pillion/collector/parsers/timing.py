@@ -1,0 +1,154 @@
+"""A parser's time: `Time_Format` with fractions of a second, years that are missing, zones, and a memory for the second
+that one line shares with the next.
+
+Source: Fluent Bit's src/flb_parser.c (`flb_parser_create`, `flb_parser_time_lookup`, `flb_parser_tzone_offset`) and
+include/fluent-bit/flb_parser.h (`flb_parser_tm2time`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from pillion.collector.configuration.parsers import ParserSettings
+from pillion.collector.parsers import strptime
+from pillion.collector.parsers.strptime import NO, Reading
+
+_BILLION = 1_000_000_000
+_LONGEST = 63
+"""Bytes of a time's text; Fluent Bit takes no longer one."""
+_WITH_ZONE = ("%z", "%Z", "%SZ", "%S.%LZ")
+_FRACTION = re.compile("[0-9]{1,9}")
+_REMEMBERED = 4096
+_OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
+
+
+class TimeReader:
+    """Reads the times of one parser. Remembers what it read, which changes nothing but how long it takes."""
+
+    def __init__(self, settings: ParserSettings, zone: datetime.tzinfo) -> None:
+        """`zone`: the machine's. Raises ValueError for a Time_Offset that is none."""
+        pattern = settings.time_format
+        self._with_year = any(each in pattern for each in ("%Y", "%y", "%s"))
+        self._with_zone = any(each in pattern for each in _WITH_ZONE)
+        self._zone = zone if settings.time_system_timezone and not self._with_zone else None
+        self._offset = parse_offset(settings.time_offset) if settings.time_offset else 0
+        self._strict = settings.time_strict
+        before, found, after = pattern.partition("%L")
+        self._before = strptime.compile_format(before)
+        self._after = strptime.compile_format(after) if found else None
+        self._after_text = after
+        self._steady = bool(found) and before[-1:] != "%" and _ends_with_literal(before) and "%" not in after
+        self._heads: dict[str, int] = {}
+        self._length = 0
+        self._known: dict[str, int | None] = {}
+        self._today = (0, 0, 0)
+
+    def read(self, text: str, now: int) -> int | None:
+        """The time in ns that `text` says; None when it says none (or, not strict, nothing that makes a date)."""
+        if not self._with_year:
+            self._turn_over(now)
+        try:
+            return self._known[text]
+        except KeyError:
+            pass
+        time = self._from_head(text)
+        if time is None:
+            time = self._read(text)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[text] = time
+        return time
+
+    def read_all(self, texts: list[str], now: int) -> list[int | None]:
+        """As `read`, one after the other."""
+        if not self._with_year:
+            self._turn_over(now)
+        known, read = self._known, self.read
+        return [known[text] if text in known else read(text, now) for text in texts]
+
+    def _from_head(self, text: str) -> int | None:
+        """A text that begins as one read before, up to the fraction, and goes on with digits and the same end."""
+        second = self._heads.get(text[: self._length])
+        if second is None:
+            return None
+        fraction = _FRACTION.match(text, self._length)
+        if fraction is None or not text.startswith(self._after_text, fraction.end()):
+            return None
+        return second + int(fraction[0].ljust(9, "0"))
+
+    def _read(self, text: str) -> int | None:
+        if len(text.encode()) > _LONGEST - (0 if self._with_year else len("2000 ") + 1):
+            return None
+        reading = Reading()
+        if not self._with_year:
+            reading.year, reading.month, reading.day = self._today
+        at = strptime.read(self._before, text, 0, reading)
+        fraction = 0
+        if at != NO and self._after is not None:
+            at, fraction = self._rest(text, at, reading)
+        if at == NO:
+            return None if self._strict else self._instant(reading, reading.offset, fraction)
+        return self._instant(reading, reading.offset if self._with_zone else self._offset, fraction)
+
+    def _rest(self, text: str, at: int, reading: Reading) -> tuple[int, int]:
+        """The fraction and what is after it."""
+        found = _FRACTION.match(text, at)
+        if found is None:
+            return NO, 0
+        assert self._after is not None
+        if self._steady and text.isascii():
+            self._remember(text[:at], reading)
+        return strptime.read(self._after, text, found.end(), reading), int(found[0].ljust(9, "0"))
+
+    def _remember(self, head: str, reading: Reading) -> None:
+        """`head` ends in a character of the format, so that nothing after it can change what was read from it."""
+        second = self._instant(reading, 0 if self._with_zone else self._offset, 0)
+        if second is None:
+            return
+        if len(head) != self._length or len(self._heads) >= _REMEMBERED:
+            self._heads.clear()
+        self._length = len(head)
+        self._heads[head] = second
+
+    def _instant(self, reading: Reading, offset: int, fraction: int) -> int | None:
+        seconds = reading.seconds()
+        if seconds is None:
+            return None
+        if self._zone is not None:
+            try:
+                local = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)  # noqa: DTZ001
+            except OverflowError:
+                return None
+            found = self._zone.utcoffset(local)
+            offset = int(found.total_seconds()) if found is not None else 0
+        return (seconds - offset) * _BILLION + fraction
+
+    def _turn_over(self, now: int) -> None:
+        """A format without a year means this year, and today if it has no day either: what was read of other days is
+        forgotten."""
+        date = datetime.datetime.fromtimestamp(now // _BILLION, self._zone or datetime.UTC)
+        today = (date.year, date.month, date.day)
+        if today != self._today:
+            self._today = today
+            self._known.clear()
+            self._heads.clear()
+
+
+def parse_offset(text: str) -> int:
+    """`+0200`, `-06:00` or `Z` in seconds. Raises ValueError."""
+    if text.startswith("Z"):
+        return 0
+    found = _OFFSET.match(text)
+    if found is None or int(found[2]) > 59 or int(found[3]) > 59:
+        raise ValueError(f"{text!r} is no offset; it is written +0200 or -06:00")
+    seconds = int(found[2]) * 3600 + int(found[3]) * 60
+    return -seconds if found[1] == "-" else seconds
+
+
+def _ends_with_literal(pattern: str) -> bool:
+    """The last character stands for itself, and is no white space (of which the text may have any amount)."""
+    if not pattern or pattern[-1].isspace():
+        return False
+    marks = len(pattern[:-1]) - len(pattern[:-1].rstrip("%"))
+    return marks % 2 == 0 and not (pattern[-2:-1] in ("E", "O") and "%" in pattern[-4:-1])
