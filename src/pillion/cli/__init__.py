@@ -22,6 +22,11 @@ _COMMANDS = {
     ),
     "kubectl": ("pillion.cli.kubectl", "kubectl", "Run kubectl against the server."),
     "image": ("pillion.cli.image", "image", "Load, list and remove images."),
+    "collect": (
+        "pillion.cli.collect",
+        "collect",
+        "Collect logs as Fluent Bit's configuration says, and lose none.",
+    ),
     "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
 }
 
