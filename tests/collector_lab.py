@@ -29,7 +29,16 @@ from pillion.collector.pipeline.ending import Ending
 from pillion.collector.pipeline.instances import Surroundings
 from pillion.collector.pipeline.pipeline import Pipeline
 from pillion.collector.plugin import (
-    Again, Delivered, Filter, FilterPlugin, InputContext, InputPlugin, Intake, OutputContext, OutputPlugin, Verdict,
+    Again,
+    Delivered,
+    Filter,
+    FilterPlugin,
+    InputContext,
+    InputPlugin,
+    Intake,
+    OutputContext,
+    OutputPlugin,
+    Verdict,
 )  # fmt: skip
 from pillion.collector.records import Content, Lines, as_records
 from pillion.collector.status import Notices
@@ -275,7 +284,7 @@ class Lab:
     async def until(self, claim: Callable[[], object]) -> None:
         """Waits for a fact."""
         async with asyncio.timeout(PATIENCE):
-            while not claim():
+            while not claim():  # noqa: ASYNC110 - whatever the test waits for
                 await asyncio.sleep(0.001)
 
     def dead_letters(self, output: str = "out") -> list[dict[str, Any]]:

@@ -31,15 +31,18 @@ RESIDENT_BYTES = 5 << 20
 class DiskBuffer:
     """Used in the loop's thread."""
 
-    def __init__(self, folder: Path, *, log: logging.Logger, notices: Notices) -> None:
+    def __init__(
+        self, folder: Path, *, log: logging.Logger, notices: Notices, resident_bytes: int = RESIDENT_BYTES
+    ) -> None:
         """Raises HostError when the folder cannot be used, or another collector uses it."""
         self.folder = folder
         self.chunks = 0
         self.pending_bytes: Counter[str] = Counter()
         """On disk or on their way there, by output."""
         self._log = log
-        self._notices = notices
+        self.notices = notices
         self._loop = asyncio.get_running_loop()
+        self._resident_limit = resident_bytes
         self._resident_bytes = 0
         self._unwritten: dict[StoredChunk, Callable[[], None]] = {}
         self._changed = asyncio.Event()
@@ -98,7 +101,7 @@ class DiskBuffer:
         chunk.place(segment, frame)
         self._note(chunk, sorted(set(range(len(chunk.label.outputs))) - chunk.pending))
         self._settle(chunk)
-        if chunk.pending and self._resident_bytes > RESIDENT_BYTES:
+        if chunk.pending and self._resident_bytes > self._resident_limit:
             self._resident_bytes -= chunk.label.bytes
             chunk.resident = None
 
@@ -143,9 +146,9 @@ class DiskBuffer:
     def _writing_failed(self, error: OSError | None) -> None:
         about = str(self.folder)
         if error is None:
-            self._notices.clear(about, f"{about} can be written to again")
+            self.notices.clear(about, f"{about} can be written to again")
         else:
-            self._notices.raise_(about, f"cannot write to {about}: {error.strerror}; records wait in memory")
+            self.notices.raise_(about, f"cannot write to {about}: {error.strerror}; records wait in memory")
 
     async def close(self, within: float) -> None:
         """Writes what was added, if the disk takes it within some seconds, and lets the folder go."""
