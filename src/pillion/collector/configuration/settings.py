@@ -83,6 +83,13 @@ def key(
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that are keys of a section. Shows itself without its secrets."""
 
+    def __init_subclass__(cls) -> None:
+        # msgspec evaluates every annotation when it is asked for fields; those of class variables are none, and may
+        # name what is imported for the type checker only.
+        for name, annotation in dict(vars(cls).get("__annotations__", {})).items():
+            if str(annotation).startswith("ClassVar"):
+                del cls.__annotations__[name]
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._shown())})"
 
