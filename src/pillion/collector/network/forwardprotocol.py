@@ -258,10 +258,12 @@ class Packer:
         """One after another, as PackedForward has them and an array needs them."""
         packed = bytearray()
         for at, body in zip(times, bodies, strict=True):
+            start = len(packed)
             try:
-                self._encoder.encode_into([self._time(at), body], packed, len(packed))
+                self._encoder.encode_into([self._time(at), body], packed, start)
             except OverflowError:
-                self._encoder.encode_into([self._time(at), _without_big_numbers(body)], packed, len(packed))
+                del packed[start:]
+                self._encoder.encode_into([self._time(at), _without_big_numbers(body)], packed, start)
         return bytes(packed)
 
     def pack(self, value: object) -> bytes:
