@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -15,8 +16,7 @@ from pillion.collector import catalogue
 from pillion.collector.configuration import Configuration, ConfigurationError, PluginSection
 from pillion.collector.configuration.settings import OutputSettings
 from pillion.collector.multiline import MultilineParser
-from pillion.collector.parsers import Parser
-from pillion.collector.parsers.ruby import compile_ruby
+from pillion.collector.parsers import Parser, build_parser, compile_ruby
 from pillion.collector.pipeline.matching import Pattern
 from pillion.collector.plugin import Filter, FilterPlugin, Input, InputPlugin, Output, OutputPlugin
 from pillion.collector.status import FilterStatus, InputStatus, Notices, OutputStatus
@@ -72,9 +72,8 @@ class Surroundings:
             return parser
         if (settings := self._parser_settings.get(name)) is None:
             raise ConfigurationError(f"{asked_by}: there is no parser {name!r}")
-        from pillion.collector.parsers import build
-
-        parser = self._parsers[name] = build(settings)
+        zone = machine_zone(self.environment) if settings.time_system_timezone else datetime.UTC
+        parser = self._parsers[name] = build_parser(settings, zone)
         return parser
 
     def multiline_parser(self, name: str, asked_by: str) -> MultilineParser:
@@ -172,6 +171,19 @@ def pattern_of(section: PluginSection[Any]) -> Pattern:
         except ValueError as error:
             raise ConfigurationError(f"{settings.place}: match_regex: {error}") from error
     return Pattern(wildcard=settings.match or None, expression=expression)
+
+
+def machine_zone(environment: Mapping[str, str]) -> datetime.tzinfo:
+    """The machine's time zone: TZ, else /etc/localtime, else UTC."""
+    import zoneinfo
+
+    try:
+        if named := environment.get("TZ", "").removeprefix(":"):
+            return zoneinfo.ZoneInfo(named)
+        with Path("/etc/localtime").open("rb") as file:
+            return zoneinfo.ZoneInfo.from_file(file)
+    except (OSError, ValueError, KeyError):  # zoneinfo.ZoneInfoNotFoundError is a KeyError
+        return datetime.UTC
 
 
 def identity(section: PluginSection[Any]) -> tuple[object, ...]:

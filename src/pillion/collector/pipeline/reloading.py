@@ -23,7 +23,13 @@ HANDOVER_SECONDS = 5.0
 """For the deliveries of an output that is replaced to end by themselves."""
 
 
-async def reload(pipeline: Pipeline, configuration: Configuration, surroundings: Surroundings) -> None:
+async def reload(
+    pipeline: Pipeline,
+    configuration: Configuration,
+    surroundings: Surroundings,
+    *,
+    handover_seconds: float = HANDOVER_SECONDS,
+) -> None:
     """Returns when the new filters and outputs are at work; inputs may take longer.
 
     Raises ConfigurationError or HostError, and then everything goes on as it was.
@@ -61,17 +67,19 @@ async def reload(pipeline: Pipeline, configuration: Configuration, surroundings:
             tasks.create_task(pipeline.road.give_out(held))
             for old in before:
                 if old not in kept_outputs:
-                    tasks.create_task(_hand_over(pipeline, old, heirs.get(old)))
+                    tasks.create_task(_hand_over(pipeline, old, heirs.get(old), handover_seconds))
         pipeline.spawn(_replace_inputs(pipeline, gone, new))
 
 
-async def _hand_over(pipeline: Pipeline, old: RunningOutput, heir: Destination | None) -> None:
+async def _hand_over(
+    pipeline: Pipeline, old: RunningOutput, heir: Destination | None, seconds: float
+) -> None:
     if heir is None:
         old.destination.hurry()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HANDOVER_SECONDS):
+            async with asyncio.timeout(seconds):
                 await old.destination.drained()
-    left = await old.destination.close(patience=HANDOVER_SECONDS, within=1.0)
+    left = await old.destination.close(patience=seconds, within=1.0)
     if heir is not None:
         heir.adopt(left)
     else:
