@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pillion.containers.durable import load, save
@@ -103,3 +104,14 @@ def test_a_record_is_read_back_or_counts_as_absent(tmp_path: Path) -> None:
     assert load(path, Progress) is None
     path.write_text('{"pid": "no number"}')
     assert load(path, Progress) is None
+
+
+def test_killed_while_a_record_is_replaced_the_old_one_or_the_new_one_is_left(tmp_path: Path) -> None:
+    path, pending = tmp_path / "progress.json", tmp_path / "progress.tmp"
+    save(path, Progress(pid=7))
+    pending.write_text('{"pid": ')
+    assert load(path, Progress) == Progress(pid=7), "in the middle of writing the new one"
+    pending.write_bytes(msgspec.json.encode(Progress(pid=8)))
+    assert load(path, Progress) == Progress(pid=7), "before the old one goes"
+    path.unlink()
+    assert load(path, Progress) == Progress(pid=8), "before the new one gets its name"
