@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from collector_docs import plugins_page, service_page
 
 from pillion import statedir
 from pillion.apiserver.catalogue import build_registry
 from pillion.apiserver.registry import ALL_VERBS, Service
 from pillion.cli import pillion
+from pillion.collector.configuration import PluginKind
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100
@@ -122,7 +124,14 @@ def _charter(name: str) -> str:
     return (sentence[0] if sentence else text).rstrip(".")
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/reference/cli.md": cli_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/collector-service.md": service_page,
+    **{
+        f"docs/reference/collector-{kind.value}s.md": functools.partial(plugins_page, kind)
+        for kind in PluginKind
+    },
+}
 """Whole pages."""
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/reference/state-directory.md", "tree"): state_directory_tree,

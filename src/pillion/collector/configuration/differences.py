@@ -12,8 +12,6 @@ from pillion.collector.configuration.conversion import Key, keys_of, place_of
 from pillion.collector.configuration.document import Section
 from pillion.collector.configuration.settings import Kind, named
 
-_TLS = "tls."
-
 
 def differences_of(settings: msgspec.Struct, section: Section, title: str) -> Iterator[Difference]:
     """Defaults that are not Fluent Bit's and that the section leaves as they are; keys that do nothing here."""
@@ -50,10 +48,8 @@ def differences_of(settings: msgspec.Struct, section: Section, title: str) -> It
 
 
 def _matters(known: Key, settings: msgspec.Struct) -> bool:
-    """Keys about TLS matter when there is TLS."""
-    if not (known.group and known.name.startswith(_TLS)):
-        return True
-    return bool(getattr(getattr(settings, known.group), "on", True))
+    holder = getattr(settings, known.group) if known.group else settings
+    return known.differs is not None and (not known.differs.when or bool(getattr(holder, known.differs.when)))
 
 
 def show(known: Key, value: Any) -> str:

@@ -57,6 +57,8 @@ class Differs(msgspec.Struct, frozen=True, kw_only=True):
 
     fluent_bit: str
     why: str
+    when: str = ""
+    """A field of the same struct without which it does not matter."""
 
 
 def key(
@@ -136,12 +138,27 @@ def named(settings: type[msgspec.Struct], attribute: Literal["without_effect", "
 
 
 class InputSettings(Settings, frozen=True, kw_only=True):
+    without_effect: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("threaded", "thread.ring_buffer.capacity", "thread.ring_buffer.window"),
+            "inputs share one loop, outputs have threads",
+        ),
+        "storage.pause_on_chunks_overlimit": "an input always waits when its share of the buffer is full",
+    }
+
     tag: Annotated[
         str, key(help="the tag of its records; `*` stands for the path where the input has one")
     ] = ""
     mem_buf_limit: Annotated[
-        int, key(kind=Kind.SIZE, help="most bytes on their way; the input waits beyond")
-    ] = 8 << 20
+        int,
+        key(
+            kind=Kind.SIZE,
+            help="most bytes on their way; the input waits beyond",
+            differs=Differs(
+                fluent_bit="no limit", why="an output that is down would fill the memory of the container"
+            ),
+        ),
+    ] = 8_000_000
     storage_type: Annotated[
         Literal["memory", "filesystem"], key(name="storage.type", help="where records wait for their outputs")
     ] = "memory"
@@ -177,7 +194,9 @@ class OutputSettings(Settings, frozen=True, kw_only=True):
             name="storage.overflow",
             help="at storage.total_limit_size: hold the inputs back, or drop the oldest records and count them",
             differs=Differs(
-                fluent_bit="drop_oldest", why="records would be discarded while the files still have them"
+                fluent_bit="drop_oldest",
+                why="records would be discarded while the files still have them",
+                when="storage_total_limit_size",
             ),
         ),
     ] = "block"
@@ -241,7 +260,9 @@ class TlsSettings(Keys, frozen=True, kw_only=True):
         key(
             name="tls.verify_hostname",
             differs=Differs(
-                fluent_bit="off", why="any certificate of the same authority would pass for this host"
+                fluent_bit="off",
+                why="any certificate of the same authority would pass for this host",
+                when="on",
             ),
         ),
     ] = True

@@ -376,14 +376,21 @@ def test_the_differences_are_those_of_the_keys_that_are_not_written() -> None:
     text = text.replace("Path", "Threaded on\n    Path")
     said = [(found.subject, found.ours, found.fluent_bit) for found in read(text).differences]
     assert said == [
+        ("[INPUT] tail: mem_buf_limit", "8M", "no limit"),
         ("[INPUT] tail: buffer_max_size", "1M", "32k"),
         ("[INPUT] tail: rotation", "to the end", "five seconds"),
         ("[INPUT] tail: threaded", "without effect", "has an effect"),
         ("[OUTPUT] stdout: retry_limit", "no_limits", "1"),
-        ("[OUTPUT] stdout: storage.overflow", "block", "drop_oldest"),
     ]
     written = text.replace("Path", "Buffer_Max_Size 1\n    Path")
     assert "[INPUT] tail: buffer_max_size" not in [found.subject for found in read(written).differences]
+
+
+def test_what_to_do_at_a_limit_matters_when_there_is_one() -> None:
+    subject = "[OUTPUT] stdout: storage.overflow"
+    assert subject not in [found.subject for found in read(SMALL).differences]
+    limited = read(f"{SMALL}    storage.total_limit_size 1G\n")
+    assert subject in [found.subject for found in limited.differences]
 
 
 def test_differences_about_tls_matter_when_there_is_tls() -> None:
