@@ -172,18 +172,21 @@ class Listener:
         Raises HostError when it cannot listen.
         """
         limit = most or _CONNECTIONS
-        async with asyncio.TaskGroup() as group:
+        group = asyncio.TaskGroup()
 
-            def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                connection = Connection(reader, writer)
-                if len(self._connections) >= limit or stopping.is_set():
-                    self.complain("many", f"{limit} connections are open: {connection.peer} has to wait")
-                    connection.abort()
-                    return
-                self._connections.add(connection)
-                group.create_task(self._attend(connection, serve))
+        def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = Connection(reader, writer)
+            if len(self._connections) >= limit or stopping.is_set():
+                self.complain("many", f"{limit} connections are open: {connection.peer} has to wait")
+                connection.abort()
+                return
+            self._connections.add(connection)
+            group.create_task(self._attend(connection, serve))
 
-            server = await self._open(accepted)
+        server = await self._open(accepted)
+        async with group:
+            await server.start_serving()
+            self.is_listening.set()
             try:
                 await stopping.wait()
             finally:
@@ -213,23 +216,31 @@ class Listener:
         self, accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
     ) -> asyncio.Server:
         where = self._where
-        timeout = _HANDSHAKE if self._security is not None else None
+        security, timeout = self._security, _HANDSHAKE if self._security is not None else None
         try:
             if where.unix_path:
                 _remove_socket(Path(where.unix_path))
                 server = await asyncio.start_unix_server(
-                    accepted, where.unix_path, ssl=self._security, ssl_handshake_timeout=timeout
+                    accepted,
+                    where.unix_path,
+                    ssl=security,
+                    ssl_handshake_timeout=timeout,
+                    start_serving=False,
                 )
                 if where.unix_mode is not None:
                     Path(where.unix_path).chmod(where.unix_mode)
             else:
                 server = await asyncio.start_server(
-                    accepted, where.host, where.port, ssl=self._security, ssl_handshake_timeout=timeout
+                    accepted,
+                    where.host,
+                    where.port,
+                    ssl=security,
+                    ssl_handshake_timeout=timeout,
+                    start_serving=False,
                 )
                 self.port = server.sockets[0].getsockname()[1]
         except OSError as error:
             raise HostError(f"cannot listen on {where}: {error.strerror or error}") from error
-        self.is_listening.set()
         return server
 
 
@@ -254,7 +265,7 @@ def _remove_socket(path: Path) -> None:
     """What an earlier process has left. Raises OSError for anything else in its place."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
-            raise OSError(f"{path} exists and is no socket")
+            raise OSError("it exists and is no socket")
     except FileNotFoundError:
         return
     path.unlink()

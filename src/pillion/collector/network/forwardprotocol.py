@@ -82,6 +82,8 @@ class Frames:
                 frame = bytes(self._held[:end])
                 del self._held[:end]
                 self._cut += end
+                if end > self._limit:
+                    raise ForwardProtocolError(self._oversize())
                 yield frame
         except msgpack.OutOfData:
             pass
