@@ -45,7 +45,11 @@ class Changes:
         self.problem = ""
         """Why there is no inotify; empty when there is."""
         self._inotify: Inotify | None = None
-        if wanted:
+        self._wanted = wanted
+
+    def open(self) -> None:
+        """Before anything else."""
+        if self._wanted:
             try:
                 self._inotify = Inotify()
                 self._mounts = Path("/proc/self/mountinfo").read_text()
@@ -127,6 +131,7 @@ class Changes:
         heard.written[tailer] = None
         if mask & Change.MODIFY:
             tailer.was_closed_by_writer = False
+            tailer.is_told = True
         if mask & Change.CLOSE_WRITE:
             tailer.was_closed_by_writer = True
         if mask & (Change.MOVE_SELF | Change.DELETE_SELF | Change.ATTRIB):

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 
 _CLOCK_SLACK = 1.0
-"""Seconds by which the clock of a file system may be behind ours, and a checkpoint behind the truth."""
+"""Seconds by which a look, or a checkpoint, may be behind the truth."""
+_CLOCK_TICK = 0.02
+"""Seconds by which the times of files are behind our clock: they move with the kernel's ticks."""
 
 
 class Following(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,7 @@ class Files:
         self._let_go: dict[FileId, tuple[str, str]] = {}
         """Rotated files that were closed: their names, and the paths they had."""
         self._looked_at = 0.0
+        self._began_at = context.clock.now() - _CLOCK_TICK
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, path: str, name: str, at: Position | None = None) -> Tailer | None:
@@ -168,7 +171,7 @@ class Files:
             if self._looked_at and self._is_copy(path):
                 return
             if current is not None and not trusted:
-                self._find_missed(path, self._looked_at)
+                self._find_missed(path, max(self._looked_at - _CLOCK_SLACK, self._began_at))
             tailer = self._open(path, path)
             if tailer is None:
                 return
@@ -211,7 +214,10 @@ class Files:
             where, base = os.path.split(original.path)
             if where == folder and is_derived(name, base):
                 with opened(path) as descriptor:
-                    if descriptor is not None and is_copy(descriptor, original.descriptor):
+                    if descriptor is None:
+                        continue
+                    has_read = original.position.fingerprint.size and still_holds(descriptor, original.position)
+                    if has_read or is_copy(descriptor, original.descriptor):
                         return True
         return False
 
@@ -232,7 +238,7 @@ class Files:
                 self._open_rest(one, name)
         for path, last in seen.items():
             if last and self._discovery.means(path):
-                self._find_missed(path, last)
+                self._find_missed(path, last - _CLOCK_SLACK)
         for path, tailer in current.items():
             if self._latest[path] is not tailer:
                 self._put_last(path, tailer)
@@ -247,18 +253,19 @@ class Files:
         self._open(one.path, name, one.position)
 
     def _put_last(self, path: str, tailer: Tailer) -> None:
-        """`tailer` was opened first, and the others that had `path` come before it."""
-        tailer.previous, self._latest[path] = self._latest[path], tailer
+        """Files that had `path` before `tailer` were opened after it: their lines come first all the same."""
+        before, tailer.previous = tailer.previous, self._latest[path]
         first = tailer.previous
         while first.previous is not None and first.previous is not tailer:
             first = first.previous
-        first.previous = None
+        first.previous = before
+        self._latest[path] = tailer
 
     def _find_missed(self, path: str, since: float) -> None:
         """Files that had `path` after `since` and were rotated away before anybody looked."""
         for one in neighbours(path):
             is_known = one.id in self.tailers or one.id in self.positions.known or one.id in self._let_go
-            if is_known or one.modified <= since - _CLOCK_SLACK:
+            if is_known or one.modified <= since:
                 continue
             with opened(one.path) as descriptor:
                 if descriptor is None:
@@ -287,27 +294,36 @@ class Files:
             if one.path == path
         )
 
-    def find_copy(self, tailer: Tailer, position: Position) -> bool:
-        """The file was truncated: read on in a copy of what it was, when there is one. Returns whether there is."""
-        if not position.fingerprint.size:
-            return False
-        for one in neighbours(tailer.path):
+    def after_truncation(self, tailer: Tailer, position: Position) -> bool:
+        """The file was truncated behind our back: go on in the copy that was made of it before, and in copies of what
+        came and went since. Returns whether there are any."""
+        return self._look_beside(tailer, position)
+
+    def before_beginning(self, tailer: Tailer) -> None:
+        """An empty file was written to: what came first may have been copied and truncated already."""
+        self._look_beside(tailer, None)
+
+    def _look_beside(self, tailer: Tailer, position: Position | None) -> bool:
+        was_last = self._latest.get(tailer.path) is tailer
+        amount = len(self.tailers)
+        if position is not None and position.fingerprint.size:
+            self._open_copy(tailer.path, position)
+        self._find_missed(tailer.path, max(tailer.looked_at - _CLOCK_SLACK, self._began_at))
+        if was_last and self._latest[tailer.path] is not tailer:
+            self._put_last(tailer.path, tailer)
+        self._mark_rotated(self._context.clock.now())
+        return len(self.tailers) > amount
+
+    def _open_copy(self, path: str, position: Position) -> None:
+        """The file beside `path` that has what was read of it, from there on."""
+        for one in neighbours(path):
             if one.id in self.tailers or one.size < position.offset:
                 continue
             with opened(one.path) as descriptor:
                 if descriptor is None or not still_holds(descriptor, position):
                     continue
-            before = self._latest.get(tailer.path)
-            copy = self._open(tailer.path, one.path, position)
-            if copy is None:
-                continue
-            copy.previous = tailer.previous
-            tailer.previous = copy
-            if before is not None:
-                self._latest[tailer.path] = before
-            copy.rotated_at = self._context.clock.now()
-            return True
-        return False
+            self._open(path, one.path, position)
+            return
 
     # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────────
     def close(self, tailer: Tailer) -> bool:

@@ -88,8 +88,13 @@ class Reading:
 
     async def _read(self, tailer: Tailer, intake: Intake) -> bool:
         about = f"{self._context.name} reading {tailer.path}"
+        if tailer.begins():
+            self._files.before_beginning(tailer)
+            if tailer.previous is not None:
+                self.touch(tailer)
+                return True
         try:
-            reading = tailer.read()
+            reading = tailer.read(self._context.clock.now())
         except OSError as error:
             self._context.notices.raise_(about, f"cannot read {tailer.path}: {error.strerror}")
             return False
@@ -109,9 +114,9 @@ class Reading:
 
     async def _after_truncation(self, tailer: Tailer, truncated: Truncated, intake: Intake) -> None:
         """What was read of the old content goes out as it is; its rest may be in a copy."""
-        self._context.status.files_truncated += 1
+        self._context.status.files_truncated += truncated.position.offset > 0
         await self._handing.hand_over_gone(tailer, truncated.left, intake)
-        if not self._files.find_copy(tailer, truncated.position) and truncated.unread:
+        if not self._files.after_truncation(tailer, truncated.position) and truncated.unread:
             self._context.status.bytes_lost += truncated.unread
             self._context.log.warning(
                 "%s was truncated before its last %d bytes could be read, and there is no copy of it",

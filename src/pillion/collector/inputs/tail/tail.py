@@ -67,6 +67,7 @@ class Tail:
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
     async def run(self, intake: Intake, stopping: asyncio.Event) -> None:
+        self._changes.open()
         opened = self._open_store()
         if opened is not None:
             store, known = opened
@@ -74,6 +75,7 @@ class Tail:
             self._files.positions.remember(known, had_store=store.existed)
         self._look({})
         self._files.recover()
+        self._saving.save()  # from now on, what is rotated away is known to be missing
         try:
             async with asyncio.TaskGroup() as strands:
                 self._is_hearing = True
@@ -88,7 +90,7 @@ class Tail:
                     other.cancel()
         finally:
             self._stop_hearing()
-        self._look({}, trusted=False)
+        self._look(self._changes.hear().landed, trusted=False)
         await self._reading.finish(intake)
 
     async def close(self) -> None:
@@ -147,6 +149,7 @@ class Tail:
         """A file was opened. It is watched before it is read, so that no change falls between."""
         self._changes.watch_file(tailer)
         tailer.grew_at = asyncio.get_running_loop().time()
+        tailer.looked_at = self._context.clock.now()
         self._saving.note(tailer)
         self._reading.touch(tailer)
 

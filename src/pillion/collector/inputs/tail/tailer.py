@@ -83,6 +83,10 @@ class Tailer:
         self.is_closed = False
         self.grew_at = 0.0
         """When something new was seen in it last, on the loop's clock."""
+        self.looked_at = 0.0
+        """Seconds since the epoch when its content was seen to be what it was."""
+        self.is_told = False
+        """The kernel tells that it was written to since the last look. (A file's times are too coarse to tell.)"""
         self.was_closed_by_writer = False
         """A writer has closed it, and nothing was written since."""
         self._new_splitter = splitter
@@ -90,7 +94,8 @@ class Tailer:
         self._fingerprint = position.fingerprint
         self._marker = position.marker
         self._seen_size = position.offset
-        self._mtime = -1
+        self._mtime = self.stat().st_mtime_ns if not status.size else -1
+        """Of the content that was looked at last; -1 when none was."""
 
     @property
     def offset(self) -> int:
@@ -113,11 +118,6 @@ class Tailer:
             offset=self.settling.offset, fingerprint=self._fingerprint, marker=self.settling.marker
         )
 
-    @property
-    def at_end(self) -> bool:
-        """At the last look, everything had been read."""
-        return self._seen_size <= self.offset and self._mtime >= 0
-
     def stat(self) -> os.stat_result:
         return os.fstat(self.descriptor)
 
@@ -135,27 +135,37 @@ class Tailer:
         now = self.stat()
         return now.st_size != self.offset or now.st_mtime_ns != self._mtime
 
-    def read(self) -> Reading:
-        """What is new, READ_BYTES of it at most. Raises OSError when it cannot be read."""
+    def begins(self) -> bool:
+        """It was empty at the last look, and has been written to. (What was written may have come and gone again.)"""
+        if self.offset or self._fingerprint.size or self._mtime < 0:
+            return False
+        return self.is_told or self.stat().st_mtime_ns != self._mtime
+
+    def read(self, at: float) -> Reading:
+        """What is new, READ_BYTES of it at most; `at` seconds since the epoch. Raises OSError when it cannot be read."""
         now = self.stat()
         size, offset = now.st_size, self.offset
-        if size == offset and now.st_mtime_ns == self._mtime:
+        told, self.is_told = self.is_told, False
+        is_same = now.st_mtime_ns == self._mtime
+        if size == offset and is_same and not told:
+            self.looked_at = at
             return Reading(pieces=[], bytes=0, more=False)
         head = os.pread(self.descriptor, HEAD_BYTES, 0) if offset else b""
         if size < offset or (offset and not self._fingerprint.matches(head)):
-            return self._restart(size)
+            return self._restart(now)
         data = os.pread(
             self.descriptor, min(size - offset, READ_BYTES) + len(self._marker), offset - len(self._marker)
         )
         if not data.startswith(self._marker):
-            return self._restart(size)
+            return self._restart(now)
         new = data[len(self._marker) :] if self._marker else data
         if not offset:
             head = new[:HEAD_BYTES]
             if not self._fingerprint.matches(head):
-                return self._restart(size)
+                return self._restart(now)
         self._fingerprint = self._fingerprint.grown(head)
         self._marker = data[-MARKER_BYTES:]
+        self.looked_at = at
         self._seen_size, self._mtime = size, now.st_mtime_ns
         self.status.size = size
         pieces = self._splitter.feed(new)
@@ -173,16 +183,16 @@ class Tailer:
             self.is_closed = True
             os.close(self.descriptor)
 
-    def _restart(self, size: int) -> Reading:
+    def _restart(self, now: os.stat_result) -> Reading:
         """Its content is another one: read it from the beginning."""
         position, unread = self.position, max(0, self._seen_size - self.offset)
         truncated = Truncated(position=position, unread=unread, left=self._splitter.flush())
         self._splitter = self._new_splitter(0)
         self._fingerprint = Fingerprint()
         self._marker = b""
-        self._seen_size, self._mtime = 0, -1
+        self._seen_size, self._mtime = 0, now.st_mtime_ns
         self.settling = Settling(0)
-        self.status.size, self.status.read_offset, self.status.delivered_offset = size, 0, 0
+        self.status.size, self.status.read_offset, self.status.delivered_offset = now.st_size, 0, 0
         return Reading(pieces=[], bytes=0, more=True, truncated=truncated)
 
     def _skip_hole(self, size: int) -> None:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 _EVENT = struct.Struct("iIII")
 _QUEUE_BYTES = 64 << 10
+_READINGS = 4
+"""Pieces of the queue that are read at once; a writer could fill it for ever."""
 
 
 class Change(IntFlag):
@@ -74,10 +76,7 @@ class Inotify:
 
     def read(self) -> list[Event]:
         """What has happened since the last call."""
-        try:
-            data = os.read(self.descriptor, _QUEUE_BYTES)
-        except BlockingIOError:
-            return []
+        data = b"".join(self._read_some() for _ in range(_READINGS))
         events = []
         at = 0
         while at < len(data):
@@ -87,6 +86,12 @@ class Inotify:
             at += length
             events.append(Event(watch, mask, cookie, name))
         return events
+
+    def _read_some(self) -> bytes:
+        try:
+            return os.read(self.descriptor, _QUEUE_BYTES)
+        except BlockingIOError:
+            return b""
 
     def close(self) -> None:
         os.close(self.descriptor)
