@@ -8,6 +8,7 @@ import orjson
 
 from pillion.collector.records.bodies import decode_body, encode_bodies
 from pillion.collector.records.content import Body, Content, Lines, Records, Texts
+from pillion.collector.records.texts import count_lines
 
 _MARK = b"\x7f"
 """Stands for a line's end while all lines are escaped at once: JSON leaves DEL as it is."""
@@ -56,24 +57,23 @@ def times(content: Content, amount: int | None = None) -> list[int]:
     return [one] * (count(content) if amount is None else amount)
 
 
-def wrap(lines: Lines, *, before: bytes = b"{", after: bytes = b"}") -> bytes:
+def wrap(lines: Lines, *, before: bytes = b"{", ending: bytes = b"", after: bytes = b"}") -> bytes:
     """`lines` as JSON objects `{key: line}`, one per line: escaped in one go, not line by line.
 
-    `before` and `after` stand around the one member, for those who have more of them to say.
+    `before` and `after` stand around the one member, for those who have more of them to say; `ending` ends each line's
+    string, escaped as JSON wants it.
     """
     data = lines.data
     if not data:
         return b""
     before += orjson.dumps(lines.key) + b':"'
-    after = b'"' + after
+    after = ending + b'"' + after
     if _MARK in data:
         return b"".join(
             [before + orjson.dumps(line)[1:-1] + after + b"\n" for line in data.decode().split("\n")[:-1]]
         )
     escaped = orjson.dumps(data[:-1].replace(b"\n", _MARK).decode())
-    return b"".join(
-        (before, escaped[1:-1].replace(_MARK, after + b"\n" + before), after, b"\n"),
-    )
+    return b"".join((before, escaped[1:-1].replace(_MARK, after + b"\n" + before), after, b"\n"))
 
 
 def count(content: Content) -> int:
@@ -82,10 +82,10 @@ def count(content: Content) -> int:
         case Records():
             return len(content.bodies)
         case Lines():
-            return content.data.count(b"\n")
+            return count_lines(content.data)
         case Texts():
             each = content.times
-            return len(each) if isinstance(each, list) else content.data.count(b"\n")
+            return len(each) if isinstance(each, list) else count_lines(content.data)
 
 
 def size(content: Content) -> int:
