@@ -7,9 +7,8 @@ import logging
 import msgspec
 
 from pillion.collector.buffer import DiskBuffer, Label
+from pillion.collector.pipeline.judging import weighed
 from pillion.collector.pipeline.lanes import Delivery
-from pillion.collector.pipeline.weighing import weigh
-from pillion.collector.records import Content, count
 
 
 class Ending(msgspec.Struct, kw_only=True):
@@ -54,13 +53,10 @@ def say(ending: Ending, log: logging.Logger) -> None:
 
 
 def _store(delivery: Delivery, name: str, disk: DiskBuffer, ending: Ending) -> None:
-    contents: list[Content] = []
-    if delivery.pieces is not None:
-        contents += delivery.pieces
-    else:
-        for entry in delivery.entries:
-            contents.append(entry.chunk.content())
-    waiting = len(contents)
+    pieces = delivery.pieces
+    if pieces is None:
+        pieces = tuple(weighed(entry.chunk.content()) for entry in delivery.entries)
+    waiting = len(pieces)
 
     def one_is_sure() -> None:
         nonlocal waiting
@@ -70,12 +66,12 @@ def _store(delivery: Delivery, name: str, disk: DiskBuffer, ending: Ending) -> N
             for entry in delivery.entries:
                 entry.done()
 
-    for content in contents:
+    for piece in pieces:
         label = Label(
             tag=delivery.tag, kind="", outputs=(name,),
-            records=count(content), bytes=weigh(content), since=delivery.since,
+            records=piece.records, bytes=piece.bytes, since=delivery.since,
         )  # fmt: skip
-        disk.add(label, content, settled=one_is_sure)
+        disk.add(label, piece.content, settled=one_is_sure)
 
 
 def _add(counts: dict[str, int], name: str, records: int) -> None:

@@ -33,6 +33,7 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: str
     content: Content
+    records: int
     claims: Claims
 
 
@@ -51,6 +52,7 @@ class _Held(msgspec.Struct, frozen=True, kw_only=True):
 class _Traveller(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     content: Content
+    records: int
     claims: Claims
     """Each held once for it."""
     origin: _Origin = _Origin()
@@ -75,9 +77,9 @@ class Chain:
         dues = [due[1] for stage in self._stages if (due := stage.filter.wake_at()) is not None]
         return min(dues, default=None)
 
-    def run(self, tag: str, content: Content, claim: Claim, now: int) -> list[Passed]:
+    def run(self, tag: str, content: Content, records: int, claim: Claim, now: int) -> list[Passed]:
         claim.hold()
-        return self._travel([_Traveller(tag=tag, content=content, claims=(claim,))], now)
+        return self._travel([_Traveller(tag=tag, content=content, records=records, claims=(claim,))], now)
 
     def run_due(self, now: int) -> list[Passed]:
         """What filters held and whose time is up."""
@@ -107,24 +109,28 @@ class Chain:
             traveller = waiting.popleft()
             number = self._next(traveller)
             if number is None:
-                passed.append(Passed(tag=traveller.tag, content=traveller.content, claims=traveller.claims))
+                passed.append(
+                    Passed(
+                        tag=traveller.tag,
+                        content=traveller.content,
+                        records=traveller.records,
+                        claims=traveller.claims,
+                    )
+                )
                 continue
             stage = self._stages[number]
-            before = count(traveller.content)
-            stage.status.records_in += before
+            stage.status.records_in += traveller.records
             stage.status.bytes_in += weigh(traveller.content)
             filtered = stage.filter.filter(traveller.tag, traveller.content, now)
-            waiting.extendleft(
-                reversed(self._after(number, traveller.tag, filtered, traveller, before=before))
-            )
+            waiting.extendleft(reversed(self._after(number, traveller.tag, filtered, traveller)))
         return passed
 
     def _flush(self, number: int, tag: str, now: int) -> list[Passed]:
         filtered = self._stages[number].filter.flush(tag, now)
-        return self._travel(self._after(number, tag, filtered, None, before=0), now)
+        return self._travel(self._after(number, tag, filtered, None), now)
 
     def _after(
-        self, number: int, tag: str, filtered: Filtered, traveller: _Traveller | None, *, before: int
+        self, number: int, tag: str, filtered: Filtered, traveller: _Traveller | None
     ) -> list[_Traveller]:
         """What goes on from a stage. Takes over the traveller's hold on its claims."""
         status = self._stages[number].status
@@ -134,15 +140,23 @@ class Chain:
         # What comes out may have records of everything that went in and was not out yet.
         sources = union(held.claims, own)
         ahead: list[_Traveller] = []
+        before = traveller.records if traveller is not None else 0
         after = 0
-        if filtered.content is not None and (after := count(filtered.content)):
+        if (content := filtered.content) is not None:
+            after = before if traveller is not None and content is traveller.content else count(content)
+        if content is not None and after:
             ahead.append(
-                _Traveller(tag=tag, content=filtered.content, claims=sources, origin=origin, at=number + 1)
+                _Traveller(
+                    tag=tag, content=content, records=after, claims=sources, origin=origin, at=number + 1
+                )
             )
-        for new_tag, content in filtered.emitted:
-            status.emitted += count(content)
+        for new_tag, emitted in filtered.emitted:
+            records = count(emitted)
+            status.emitted += records
             again = _Origin(emitter=number, depth=origin.depth + 1)
-            ahead.append(_Traveller(tag=new_tag, content=content, claims=sources, origin=again))
+            ahead.append(
+                _Traveller(tag=new_tag, content=emitted, records=records, claims=sources, origin=again)
+            )
         status.added += max(0, after - before)
         status.removed += max(0, before - after)
         if filtered.holds:

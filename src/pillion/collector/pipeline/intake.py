@@ -16,7 +16,7 @@ from pillion.collector.status import InputStatus
 class Road(Protocol):
     """Where records go from an input."""
 
-    async def take(self, source: Source, tag: str, content: Content, claim: Claim) -> None:
+    async def take(self, source: Source, tag: str, content: Content, records: int, claim: Claim) -> None:
         """Returns when whoever needs the claim holds it; waits while the outputs' disks are full."""
 
 
@@ -46,7 +46,7 @@ class Source:
         self.status.bytes += length
         claim = Claim(lambda: self._settled(length, settled), on_disk=self.on_disk)
         # Cancelled here, the claim stays held: it is never settled, and the input reads it again after the next start.
-        await self.road.take(self, tag, content, claim)
+        await self.road.take(self, tag, content, records, claim)
         claim.release()
 
     async def settled(self) -> None:

@@ -14,8 +14,19 @@ from pillion.collector.plugin import Again, Delivered, Refused, TooLarge, Verdic
 from pillion.collector.records import Content, count, split_in_half
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """What one `deliver` gets. Counting is a pass over all of it, so what is known is kept."""
+
+    content: Content
+    records: int
+    bytes: int
+
+
+Pieces = tuple[Piece, ...]
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    pieces: tuple[Content, ...]
+    pieces: Pieces
     """What is still to be delivered, in order."""
     delivered: int = 0
     delivered_bytes: int = 0
@@ -32,7 +43,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """The other side will never take the piece: Fluent Bit's FLB_ERROR."""
 
 
-def judge(pieces: tuple[Content, ...], verdict: Verdict) -> Judged:
+def judge(pieces: Pieces, verdict: Verdict) -> Judged:
     piece, *others = pieces
     rest = tuple(others)
     match verdict:
@@ -40,45 +51,56 @@ def judge(pieces: tuple[Content, ...], verdict: Verdict) -> Judged:
             dead = count_all(verdict.rejected)
             return Judged(
                 pieces=rest,
-                delivered=max(0, count(piece) - dead - verdict.rejected_unseen),
-                delivered_bytes=weigh(piece),
+                delivered=max(0, piece.records - dead - verdict.rejected_unseen),
+                delivered_bytes=piece.bytes,
                 dead=verdict.rejected,
                 rejected_unseen=verdict.rejected_unseen,
                 progressed=True,
             )
         case Again():
-            remaining = piece if verdict.remaining is None else verdict.remaining
-            left, dead = count(remaining), count_all(verdict.rejected)
+            remaining = piece if verdict.remaining is None else weighed(verdict.remaining)
+            left, dead = remaining.records, count_all(verdict.rejected)
             if not left:
                 return judge(
                     pieces, Delivered(rejected=verdict.rejected, rejected_unseen=verdict.rejected_unseen)
                 )
-            delivered = max(0, count(piece) - left - dead - verdict.rejected_unseen)
+            delivered = max(0, piece.records - left - dead - verdict.rejected_unseen)
             return Judged(
                 pieces=(remaining, *rest),
                 delivered=delivered,
-                delivered_bytes=max(0, weigh(piece) - weigh(remaining)) if delivered else 0,
+                delivered_bytes=max(0, piece.bytes - remaining.bytes) if delivered else 0,
                 dead=verdict.rejected,
                 rejected_unseen=verdict.rejected_unseen,
                 failure=verdict.reason or "no reason given",
                 after=verdict.after,
-                progressed=left < count(piece),
+                progressed=left < piece.records,
             )
         case TooLarge():
-            if count(piece) <= 1:
+            if piece.records <= 1:
                 return judge(pieces, Refused(reason=verdict.reason))
-            return Judged(pieces=(*split_in_half(piece), *rest), progressed=True)
+            return Judged(pieces=(*halves(piece), *rest), progressed=True)
         case Refused():
-            return Judged(pieces=rest, dead=((verdict.reason, piece),), refused=True)
+            return Judged(pieces=rest, dead=((verdict.reason, piece.content),), refused=True)
         case _:
             assert_never(verdict)
 
 
-def fit(content: Content, limit_bytes: int) -> tuple[Content, ...]:
-    """`content` in pieces of at most `limit_bytes`, but at least one record each."""
-    if weigh(content) <= limit_bytes or count(content) <= 1:
-        return (content,)
-    first, second = split_in_half(content)
+def weighed(content: Content) -> Piece:
+    return Piece(content, count(content), weigh(content))
+
+
+def halves(piece: Piece) -> Pieces:
+    """Of at least two records."""
+    first, second = split_in_half(piece.content)
+    records = count(first)
+    return Piece(first, records, weigh(first)), Piece(second, piece.records - records, weigh(second))
+
+
+def fit(piece: Piece, limit_bytes: int) -> Pieces:
+    """In pieces of at most `limit_bytes`, but at least one record each."""
+    if piece.bytes <= limit_bytes or piece.records <= 1:
+        return (piece,)
+    first, second = halves(piece)
     return (*fit(first, limit_bytes), *fit(second, limit_bytes))
 
 

@@ -15,8 +15,9 @@ import msgspec
 
 from pillion.collector.buffer import DamagedChunk
 from pillion.collector.pipeline.deadletters import DeadLetters
-from pillion.collector.pipeline.judging import fit, judge
+from pillion.collector.pipeline.judging import Piece, Pieces, fit, judge
 from pillion.collector.pipeline.queueing import Entry
+from pillion.collector.pipeline.weighing import weigh
 from pillion.collector.plugin import Again, Output, Verdict
 from pillion.collector.records import Content, count, join
 
@@ -42,7 +43,7 @@ class Delivery:
         self.since = entries[0].since
         self.records = sum(entry.records for entry in entries)
         self.bytes = sum(entry.bytes for entry in entries)
-        self.pieces: tuple[Content, ...] | None = None
+        self.pieces: Pieces | None = None
         """None before the content was fetched."""
         self.attempts = 0
         """Failed ones since something was last taken."""
@@ -106,7 +107,7 @@ class Lane:
         if delivery.pieces is None:
             delivery.pieces = self._fetch(delivery, report)
         for piece in delivery.pieces:
-            self._bury(delivery.tag, reason, piece, report)
+            self._bury(delivery.tag, reason, piece.content, report)
         return report
 
     def _work(self) -> None:
@@ -120,12 +121,12 @@ class Lane:
         if delivery.pieces is None:
             delivery.pieces = self._fetch(delivery, report)
         while delivery.pieces:
-            judged = judge(delivery.pieces, self._deliver(delivery.tag, delivery.pieces[0]))
+            judged = judge(delivery.pieces, self._deliver(delivery.tag, delivery.pieces[0].content))
             dead = judged.dead
             delivery.pieces = judged.pieces
             if judged.failure and delivery.is_last_attempt:
                 reason = f"retries exhausted: {judged.failure}"
-                dead += tuple((reason, piece) for piece in judged.pieces)
+                dead += tuple((reason, piece.content) for piece in judged.pieces)
                 delivery.pieces = ()
                 report.retries_failed += 1
             report.delivered += judged.delivered
@@ -140,18 +141,20 @@ class Lane:
                 break
         return report
 
-    def _fetch(self, delivery: Delivery, report: Report) -> tuple[Content, ...]:
+    def _fetch(self, delivery: Delivery, report: Report) -> Pieces:
         contents: list[Content] = []
+        records = 0
         for entry in delivery.entries:
             try:
                 contents.append(entry.chunk.content())
+                records += entry.records
             except DamagedChunk as error:
                 self._log.error("%s", error)
                 report.damaged += entry.records
         if not contents:
             return ()
         content = contents[0] if len(contents) == 1 else join(contents)
-        return fit(content, self._output.limit_bytes)
+        return fit(Piece(content, records, weigh(content)), self._output.limit_bytes)
 
     def _deliver(self, tag: str, content: Content) -> Verdict:
         try:

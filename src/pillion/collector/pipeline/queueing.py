@@ -8,6 +8,9 @@ from typing import Protocol
 
 from pillion.collector.records import Content
 
+ENOUGH = 0.25
+"""Of an output's limit: chunks are put together up to at least this."""
+
 
 class Chunk(Protocol):
     """Records on their way."""
@@ -65,12 +68,14 @@ class Queue:
     def take(self, limit_bytes: int) -> list[Entry]:
         """The next entries of one tag, the first of them in any case, as many as fit into `limit_bytes`.
 
-        All of them are stored, or none is.
+        Less is enough (`ENOUGH`): putting large chunks together costs more than it saves. All of them are stored, or
+        none is.
         """
         tag, waiting = next(iter(self._tags.items()))
         first = waiting.popleft()
         taken, size = [first], first.bytes
-        while waiting and waiting[0].is_stored is first.is_stored and size + waiting[0].bytes <= limit_bytes:
+        enough = limit_bytes * ENOUGH
+        while size < enough and waiting and self._fits(waiting[0], first, limit_bytes - size):
             size += waiting[0].bytes
             taken.append(waiting.popleft())
         del self._tags[tag]
@@ -78,6 +83,10 @@ class Queue:
             self._tags[tag] = waiting  # at the end: the next tag's turn
         self._took(taken)
         return taken
+
+    @staticmethod
+    def _fits(entry: Entry, first: Entry, room: int) -> bool:
+        return entry.is_stored is first.is_stored and entry.bytes <= room
 
     def take_oldest(self) -> Entry:
         tag, waiting = min(self._tags.items(), key=lambda item: item[1][0].since)

@@ -16,7 +16,7 @@ from pillion.collector.pipeline.intake import Source
 from pillion.collector.pipeline.matching import Pattern
 from pillion.collector.pipeline.queueing import Entry
 from pillion.collector.pipeline.weighing import weigh
-from pillion.collector.records import Content, count
+from pillion.collector.records import Content
 from pillion.collector.status import Notices
 
 SHOWN_TAGS = 8
@@ -69,8 +69,8 @@ class MainRoad:
         self._matching.clear()
         self._arm()
 
-    async def take(self, source: Source, tag: str, content: Content, claim: Claim) -> None:
-        passed = self.chain.run(tag, content, claim, self._now())
+    async def take(self, source: Source, tag: str, content: Content, records: int, claim: Claim) -> None:
+        passed = self.chain.run(tag, content, records, claim, self._now())
         self._arm()
         for each in passed:
             if unrouted := await self._route(each):
@@ -123,7 +123,7 @@ class MainRoad:
         while on_disk and (full := self._full(routes, length)):
             await self._make_room(full, length)
             routes = self._match(passed.tag)  # a reload may have changed them meanwhile
-        records = count(passed.content)
+        records = passed.records
         if not routes:
             self._say_unrouted(passed.tag, records)
             release(passed.claims)

@@ -10,7 +10,7 @@ from pillion.collector.pipeline.claims import Claim, release
 from pillion.collector.pipeline.filtering import Chain, Passed, Stage
 from pillion.collector.pipeline.matching import Pattern
 from pillion.collector.plugin import Filter, Filtered
-from pillion.collector.records import Content, Lines
+from pillion.collector.records import Content, Lines, count
 from pillion.collector.status import FilterStatus
 
 
@@ -81,7 +81,7 @@ class Road:
 
     def put(self, name: str, content: Content, tag: str = "a", now: int = 0) -> list[Passed]:
         claim = Claim(lambda: self.settled.append(name))
-        passed = self.chain.run(tag, content, claim, now)
+        passed = self.chain.run(tag, content, count(content), claim, now)
         claim.release()
         return passed
 
