@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-import msgspec
+from pillion.collector.multiline.building import build
+from pillion.collector.multiline.builtin import BUILTIN_NAMES, builtin
+from pillion.collector.multiline.messages import Message
+from pillion.collector.multiline.streams import Multiline, Stream, combine
 
-if TYPE_CHECKING:
-    from pillion.collector.records import Body
+__all__ = [
+    "BUILTIN_NAMES",
+    "Message",
+    "Multiline",
+    "MultilineParser",
+    "MultilineStream",
+    "Stream",
+    "build",
+    "builtin",
+    "combine",
+]
 
-
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A joined message. `mark` is what the caller gave with its last line (an offset, a claim)."""
-
-    time: int
-    body: Body
-    mark: Any
-    truncated: bool = False
-
-
-class MultilineParser(Protocol):
-    """The rules, shared by streams."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def flush_timeout(self) -> float:
-        """Seconds after which an unfinished message is given out."""
-
-    def stream(self) -> MultilineStream: ...
+MultilineParser: TypeAlias = Multiline
+"""The rules, shared by streams."""
 
 
 class MultilineStream(Protocol):
-    """One file's (or tag's and stream's) state."""
+    """One file's (or tag's and stream's) state. `Stream` is one, and can do more."""
 
     def feed(self, text: str, time: int, mark: Any) -> list[Message]:
         """One more line; the messages that are complete now."""
