@@ -94,13 +94,18 @@ def test_a_chunk_is_acknowledged_when_its_records_are_settled_and_not_before() -
             sender.send(["app", [[TIME, {"a": 1}], [7, {"a": 2}]], {"chunk": "c1"}])
             await intake.until(2)
             waiting = asyncio.ensure_future(sender.answer())
-            await asyncio.sleep(0.05)
+            sender.send(["app", 8, {"a": 3}])
+            await intake.until(3)
             assert not waiting.done()
             intake.settle()
             assert await waiting == {b"ack": b"c1"}
 
     intake = run(test, settle_at_once=False)
-    assert intake.records == [("app", 1_700_000_000_000_000_005, {"a": 1}), ("app", 7_000_000_000, {"a": 2})]
+    assert intake.records == [
+        ("app", 1_700_000_000_000_000_005, {"a": 1}),
+        ("app", 7_000_000_000, {"a": 2}),
+        ("app", 8_000_000_000, {"a": 3}),
+    ]
 
 
 def test_an_empty_chunk_and_one_of_metrics_are_acknowledged_too() -> None:
