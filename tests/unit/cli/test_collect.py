@@ -139,3 +139,31 @@ def test_a_faulty_configuration_does_not_run(capsys: pytest.CaptureFixture[str],
 def test_what_cannot_begin_says_why(capsys: pytest.CaptureFixture[str], argv: str, said: str) -> None:
     _, _, err = ran(capsys, *argv.split())
     assert said in err
+
+
+def test_check_of_a_configuration_that_can_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("-i", "dummy", "-t", "a", "-o", "stdout", "-m", "b", "-o", "null", "-m", "*")
+    status, out, err = ran(capsys, *argv, "--check")
+    assert status == 0
+    assert err == "command line: [OUTPUT] stdout: match: b meets the tag of no input\n"
+    said = out.splitlines()
+    assert said[0] == "the command line can be used: 1 input, 0 filters, 2 outputs"
+    assert any("[OUTPUT] stdout: retry_limit: no_limits; Fluent Bit: 1 (" in line for line in said)
+    status, out, _ = ran(capsys, *argv, "--dry-run")
+    assert (status, out) == (0, f"{said[0]}\n")
+    _, out, err = ran(capsys, *argv, "--check", "-o", "json")
+    report = json.loads(out)
+    assert (report["usable"], report["errors"], len(report["warnings"]), err) == (True, [], 1, "")
+    assert {"place", "subject", "ours", "fluent_bit", "why"} == set(report["differences"][0])
+
+
+def test_check_builds_parsers_and_finds_bad_expressions(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "p.conf").write_text("[PARSER]\n    Name a\n    Format regex\n    Regex (open\n")
+    (tmp_path / "fb.conf").write_text(
+        "[SERVICE]\n    Parsers_File p.conf\n[INPUT]\n    Name dummy\n[OUTPUT]\n    Name null\n"
+    )
+    status, out, err = ran(capsys, "-c", str(tmp_path / "fb.conf"), "--check")
+    assert (status, out) == (1, "")
+    assert err.startswith(f"{tmp_path}/p.conf:1")

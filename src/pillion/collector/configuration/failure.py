@@ -28,7 +28,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong, and what to do."""
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.place), self.about, self.text) if part)
+        """One line, whatever a key is called."""
+        return " ".join(
+            ": ".join(part for part in (str(self.place), self.about, self.text) if part).splitlines()
+        )
 
 
 class ConfigurationError(ManifestError):

@@ -159,3 +159,7 @@ def test_nothing_is_no_fault_of_the_format(text: str) -> None:
 )
 def test_humps_become_underscores_where_fluent_bit_does_it(written: str, wanted: str) -> None:
     assert key_name(written) == wanted
+
+
+def test_a_key_with_a_line_break_does_not_break_the_message() -> None:
+    assert read('"a\\nb": 1\n')[1] == [f"{YAML}:1: a b: there is no such section"]
