@@ -28,6 +28,10 @@ PATIENCE = 8
 PACE = 0.005
 """Seconds between the beginnings of deliveries that could wait: a steady trickle is sent 200 times a second, not once
 per line. An idle output takes what comes at once."""
+ENOUGH_BYTES = 256 << 10
+"""Putting large chunks together costs more than it saves …"""
+SLOW = 0.02
+"""… but for an output whose deliveries take longer than this, in seconds: it gets as much at once as it may."""
 HURRY = 0.5
 """The longest that a retry waits, in seconds, once the collector stops."""
 
@@ -63,8 +67,8 @@ class Destination:
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._queue = Queue()
-        self._at_work: set[Delivery] = set()
-        """In a lane's thread."""
+        self._at_work: dict[Delivery, float] = {}
+        """In a lane's thread, since when."""
         self._waiting: dict[Delivery, asyncio.TimerHandle] = {}
         """Failed, until they may try again."""
         self._lane_of: dict[Delivery, Lane] = {}
@@ -73,6 +77,7 @@ class Destination:
         """May try again, and have no lane."""
         self._pace: asyncio.TimerHandle | None = None
         self._not_before = 0.0
+        self._last_duration = 0.0
         self._hurried = False
         self._closed = False
         self._paused = False
@@ -116,7 +121,9 @@ class Destination:
                     self._pace = self._loop.call_at(self._not_before, self._paced)
                 return
             self._not_before = now + min(PACE, self.limits.flush)
-            self._submit(self._free.pop(), Delivery(self._queue.take(self._output.limit_bytes)))
+            limit = self._output.limit_bytes
+            enough = limit if self._last_duration > SLOW else min(limit, ENOUGH_BYTES)
+            self._submit(self._free.pop(), Delivery(self._queue.take(limit, enough)))
 
     def _paced(self) -> None:
         self._pace = None
@@ -125,7 +132,7 @@ class Destination:
     def _submit(self, lane: Lane, delivery: Delivery) -> None:
         retries = self.limits.retries
         delivery.is_last_attempt = retries is not None and delivery.attempts >= retries
-        self._at_work.add(delivery)
+        self._at_work[delivery] = self._loop.time()
         self._at_rest.clear()
         lane.submit(delivery)
 
@@ -136,7 +143,7 @@ class Destination:
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _finished(self, lane: Lane, delivery: Delivery, report: Report) -> None:
-        self._at_work.discard(delivery)
+        self._last_duration = self._loop.time() - self._at_work.pop(delivery)
         self._count(report)
         if report.progressed:
             delivery.attempts = 0

@@ -79,9 +79,9 @@ def _name(configuration: Configuration) -> str:
     if configuration.file:
         about = str(Path(configuration.file).absolute())
     else:
-        about = repr(
-            [(each.plugin, each.settings) for each in (*configuration.inputs, *configuration.outputs)]
-        )
+        inputs = [(each.plugin, each.settings) for each in configuration.inputs]
+        outputs = [(each.plugin, each.settings) for each in configuration.outputs]
+        about = repr((inputs, outputs))
     return hashlib.sha256(about.encode()).hexdigest()[:16]
 
 

@@ -8,9 +8,6 @@ from typing import Protocol
 
 from pillion.collector.records import Content
 
-ENOUGH = 0.25
-"""Of an output's limit: chunks are put together up to at least this."""
-
 
 class Chunk(Protocol):
     """Records on their way."""
@@ -65,17 +62,15 @@ class Queue:
         self.records += entry.records
         self.bytes += entry.bytes
 
-    def take(self, limit_bytes: int) -> list[Entry]:
-        """The next entries of one tag, the first of them in any case, as many as fit into `limit_bytes`.
+    def take(self, limit_bytes: int, enough_bytes: int) -> list[Entry]:
+        """The next entries of one tag until they are `enough_bytes`; more than `limit_bytes` only for a single one.
 
-        Less is enough (`ENOUGH`): putting large chunks together costs more than it saves. All of them are stored, or
-        none is.
+        All of them are stored, or none is.
         """
         tag, waiting = next(iter(self._tags.items()))
         first = waiting.popleft()
         taken, size = [first], first.bytes
-        enough = limit_bytes * ENOUGH
-        while size < enough and waiting and self._fits(waiting[0], first, limit_bytes - size):
+        while size < enough_bytes and waiting and self._fits(waiting[0], first, limit_bytes - size):
             size += waiting[0].bytes
             taken.append(waiting.popleft())
         del self._tags[tag]

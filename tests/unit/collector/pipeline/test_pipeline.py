@@ -82,7 +82,7 @@ def test_what_waits_goes_out_together_within_the_outputs_limit(tmp_path: Path) -
         lab.out.gate.set()
         await lab.until(lambda: len(lab.out.texts) == 11)
 
-    lab = live(tmp_path, story, outputs={"out": {"limit": 200}})
+    lab = live(tmp_path, story, outputs={"out": {"limit": 50}})
     assert [len(lines_of(content)) for content in lab.out.contents] == [1, 5, 5]
     assert lab.out.texts == ["first", *(f"line-{number:04}" for number in range(10))]
 
@@ -107,7 +107,7 @@ def test_one_tag_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
         lab.out.gate.set()
         await lab.until(lambda: len(lab.out.texts) == 6)
 
-    lab = live(tmp_path, story, outputs={"out": {"limit": 15}})
+    lab = live(tmp_path, story, outputs={"out": {"limit": 7}})
     assert lab.out.texts == ["a0", "a1", "a2", "b0", "a3", "a4"]
 
 
