@@ -1,0 +1,1 @@
+"""One scraper: from a configuration to running targets; signals; reload; the end."""

@@ -1,0 +1,1 @@
+"""Prometheus' configuration, with the place of everything that is wrong. Pure."""

@@ -1,0 +1,1 @@
+"""PromQL over the window: what people look with. Pure."""

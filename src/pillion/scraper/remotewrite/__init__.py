@@ -1,0 +1,1 @@
+"""Remote write: encoding, queues, the write-ahead log, sending."""

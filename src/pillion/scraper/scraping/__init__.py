@@ -1,0 +1,1 @@
+"""A target's scrapes: when, how, and what becomes of a page."""

@@ -1,0 +1,1 @@
+"""The scraper's HTTP port: Prometheus' API, federation, one page."""
