@@ -16,8 +16,7 @@ from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.inputs.tail.plugin import PLUGIN
 from pillion.collector.inputs.tail.settings import TailSettings
 from pillion.collector.inputs.tail.tail import Tail
-from pillion.collector.records import Content
-from pillion.collector.records.conversion import as_records
+from pillion.collector.records import Content, as_records
 from pillion.collector.status import InputStatus, Notices
 from pillion.units import Instant
 

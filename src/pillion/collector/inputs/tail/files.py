@@ -188,7 +188,11 @@ class Files:
         tailer = self.tailers.get(FileId(seen.st_dev, seen.st_ino))
         if tailer is not None:
             tailer.status.path = name
-        elif self._looked_at and not self._is_too_old(seen, self._context.clock.now()):
+        elif (
+            self._looked_at
+            and not self._is_too_old(seen, self._context.clock.now())
+            and not self._is_copy(name)
+        ):
             self._open(path, name)
 
     def _mark_rotated(self, now: float) -> None:
@@ -216,7 +220,9 @@ class Files:
                 with opened(path) as descriptor:
                     if descriptor is None:
                         continue
-                    has_read = original.position.fingerprint.size and still_holds(descriptor, original.position)
+                    has_read = original.position.fingerprint.size and still_holds(
+                        descriptor, original.position
+                    )
                     if has_read or is_copy(descriptor, original.descriptor):
                         return True
         return False

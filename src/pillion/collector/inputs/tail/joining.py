@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pillion.collector.inputs.tail.shaping import Shape, clean, said_of_message, tidy
-from pillion.collector.records import Records
+from pillion.collector.multiline import Stream
+from pillion.collector.records import Content, Lines, Records, append_constants
 
 if TYPE_CHECKING:
     from pillion.collector.inputs.tail.encoding import Encoding
@@ -24,7 +25,7 @@ class Mark(NamedTuple):
 
 
 class Joined(NamedTuple):
-    content: Records | None
+    content: Content | None
     invalid: int
     settled_to: int
     """The checkpoint may go here when `content` is settled: what lies behind is held."""
@@ -57,6 +58,9 @@ class Joiner:
         assert stream is not None
         self._fed_at = at
         cleaned = clean(encoding.decoded(run.data))
+        passed = self._passed(cleaned.data, shape, path=path, now=now)
+        if passed is not None:
+            return Joined(passed, cleaned.invalid, run.end, 0)
         lines = cleaned.data.removesuffix(b"\n").split(b"\n")
         raw = run.data.split(b"\n") if encoding.width == 1 else lines
         done: list[tuple[Message, int]] = []
@@ -74,6 +78,18 @@ class Joiner:
                 ]
             begin = end
         return self._joined(done, shape, path=path, end=run.end, invalid=cleaned.invalid)
+
+    def _passed(self, data: bytes, shape: Shape, *, path: str, now: int) -> Content | None:
+        """All lines at once, when it is certain that none of them begins or continues a message."""
+        if not isinstance(self._stream, Stream) or shape.offset_key or not data.endswith(b"\n"):
+            return None
+        data = tidy(data, skip_empty_lines=shape.skip_empty_lines)
+        if not data or data.startswith(b"\n") or b"\n\n" in data:
+            return None
+        content = self._stream.pass_through(Lines(data=data, time=now))
+        if content is None or not shape.path_key:
+            return content
+        return append_constants(content, {shape.path_key: path})
 
     def flush(self, shape: Shape, *, path: str, end: int) -> Joined:
         """Everything that is held."""

@@ -18,6 +18,7 @@ from pillion.collector.inputs.tail.oldmultiline import DockerParts, FirstLine
 from pillion.collector.inputs.tail.settings import TailSettings
 from pillion.collector.inputs.tail.shaping import Shape
 from pillion.collector.inputs.tail.tail import Tail
+from pillion.collector.multiline import combine
 from pillion.collector.plugin import InputPlugin
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _tag_regex(settings: TailSettings) -> re.Pattern[str] | None:
 def _joiner(settings: TailSettings, context: InputContext) -> Callable[[], Joiner]:
     """Makes one for each file."""
     if settings.multiline_parser:
-        parser = context.multiline_parser(settings.multiline_parser[0])
+        parser = combine([context.multiline_parser(name) for name in settings.multiline_parser])
         return lambda: Joiner(parser.stream(), parser.flush_timeout)
     if settings.multiline:
         first = context.parser(settings.parser_firstline)

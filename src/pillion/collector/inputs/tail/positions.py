@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
 from pillion.collector.inputs.tail.neighbours import still_holds
 
@@ -44,7 +46,7 @@ class Positions:
         known = self._of(file_id, path)
         if known is not None:
             if still_holds(descriptor, known.position):
-                return known.position
+                return _with_head(descriptor, known.position)
             self._log.info("%s is not what it was: it is read from its beginning", path)
             return at_beginning(descriptor)
         if file_id in self._ignored:
@@ -74,7 +76,13 @@ class Positions:
 
 def at_beginning(descriptor: int) -> Position:
     """Nothing was read of it."""
-    return Position(offset=0, fingerprint=Fingerprint().grown(os.pread(descriptor, HEAD_BYTES, 0)))
+    return _with_head(descriptor, Position(offset=0))
+
+
+def _with_head(descriptor: int, position: Position) -> Position:
+    """It is known by as much as there is of its head, read or not: it may be truncated before it is read."""
+    head = os.pread(descriptor, HEAD_BYTES, 0)
+    return msgspec.structs.replace(position, fingerprint=position.fingerprint.grown(head))
 
 
 def at_end(descriptor: int, offset: int) -> Position:

@@ -79,12 +79,13 @@ class Reading:
 
     async def _advance(self, tailer: Tailer, intake: Intake) -> bool:
         """One buffer of a file, or of the one that had its path before and is not read to its end. Returns whether
-        there was something new."""
+        there may be more to do."""
         first = _first_of(tailer)
         if first is not tailer:
             self._ready[tailer] = None
         self._ready.pop(first, None)
-        return not first.is_closed and await self._read(first, intake)
+        progress = not first.is_closed and await self._read(first, intake)
+        return progress or first is not tailer
 
     async def _read(self, tailer: Tailer, intake: Intake) -> bool:
         about = f"{self._context.name} reading {tailer.path}"
@@ -97,7 +98,9 @@ class Reading:
             reading = tailer.read(self._context.clock.now())
         except OSError as error:
             self._context.notices.raise_(about, f"cannot read {tailer.path}: {error.strerror}")
+            tailer.is_unreadable = True
             return False
+        tailer.is_unreadable = False
         self._context.notices.clear(about, f"{tailer.path} can be read again")
         settling = tailer.settling
         if reading.truncated is not None:

@@ -14,10 +14,16 @@ import msgspec
 from pillion.collector.inputs.tail.encoding import Encoding
 from pillion.collector.inputs.tail.splitting import Fragment, Run
 from pillion.collector.parsers import Parser
-from pillion.collector.records import Body, Content, Lines, Records, Texts
-from pillion.collector.records.appending import append_constants
-from pillion.collector.records.bodies import encode_body
-from pillion.collector.records.conversion import wrap
+from pillion.collector.records import (
+    Body,
+    Content,
+    Lines,
+    Records,
+    Texts,
+    append_constants,
+    encode_body,
+    wrap,
+)
 
 _CARRIAGE = re.compile(rb"(?<=[^\n])\r\n")
 """A carriage return before a line's end is no part of the line, unless it is all of it (process_content)."""

@@ -81,6 +81,8 @@ class Tailer:
         self.is_over = False
         """It may be let go as soon as it is read to its end."""
         self.is_closed = False
+        self.is_unreadable = False
+        """The last look failed: nobody waits for it."""
         self.grew_at = 0.0
         """When something new was seen in it last, on the loop's clock."""
         self.looked_at = 0.0
@@ -130,7 +132,7 @@ class Tailer:
 
     def is_behind(self) -> bool:
         """Whether there is something to read, or something has changed."""
-        if self.is_closed:
+        if self.is_closed or self.is_unreadable:
             return False
         now = self.stat()
         return now.st_size != self.offset or now.st_mtime_ns != self._mtime
