@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from pillion.collector.outputs.embedding import quoted
+from pillion.collector.outputs.omission import without
 from pillion.collector.records import Body, Content, Lines
 from pillion.collector.records.accessor import Accessor
 from pillion.collector.records.bodies import as_text, encode_body, encode_value
 from pillion.collector.records.conversion import as_records, as_texts, times
-from pillion.collector.records.fields import MISSING
 from pillion.collector.records.template import Template, parse_template
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
@@ -118,16 +118,6 @@ def line_of(shape: Shape, body: Body) -> str:
     return encode_body(rest).decode()
 
 
-def without(body: Body, accessors: tuple[Accessor, ...]) -> Body:
-    """A copy of what is left; `body` is somebody else's, too."""
-    rest = body
-    for accessor in accessors:
-        if accessor.get(rest) is not MISSING:
-            rest = _copied_on_the_way(rest, accessor)
-            accessor.delete(rest)
-    return rest
-
-
 def label_name(accessor: Accessor) -> str:
     """`$kubernetes['labels']['app.io/name']` is kubernetes_labels_app_io_name."""
     return sanitized("_".join([accessor.key, *map(str, accessor.steps)]))
@@ -200,16 +190,6 @@ def _metadata(shape: Shape, tag: str, body: Body) -> bytes:
         if value := label.value.render(tag, body):
             metadata[label.name] = value
     return encode_body(metadata)
-
-
-def _copied_on_the_way(body: Body, accessor: Accessor) -> Body:
-    copy: Body = dict(body)
-    holder: Any = copy
-    for step in (accessor.key, *accessor.steps)[:-1]:
-        inner = holder[step]
-        holder[step] = inner = dict(inner) if isinstance(inner, dict) else list(inner)
-        holder = inner
-    return copy
 
 
 def _shown(value: Any) -> str:
