@@ -39,12 +39,8 @@ WORDS = [
     'é\\"',
 ]
 LINES = st.sampled_from(WORDS)
-NAMES = st.lists(
-    st.sampled_from(["python", "go", "java", "ruby", "json", "cri", "docker"]),
-    min_size=1,
-    max_size=3,
-    unique=True,
-)
+TEXT = ["python", "go", "java", "ruby", "json"]
+NAMES = st.lists(st.sampled_from([*TEXT, "cri", "docker"]), min_size=1, max_size=3, unique=True)
 BUFFERS = st.lists(st.lists(LINES, min_size=1, max_size=4), min_size=1, max_size=6)
 
 
