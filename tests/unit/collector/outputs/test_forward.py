@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import socket
@@ -88,6 +89,7 @@ def test_another_tag_for_all_or_one_for_each_record() -> None:
 def test_all_forms_of_a_chunk_can_be_sent(content: Lines | Texts) -> None:
     with Peer() as peer:
         assert deliver(peer, content=content, require_ack_response="off") == Delivered()
+        peer.until(1)
     assert peer.messages[0][1][0] == [TIME, {"log": "one"}]
 
 
@@ -107,17 +109,26 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], about: 
 
 # ── what is believed ─────────────────────────────────────────────────────────────────────────────────────────────────
 class Peer(threading.Thread):
-    """A server in a thread. `answers` says for each message what is acknowledged: None nothing, an exception closes."""
+    """A server in a thread. `answers`, one for each message: `yes` acknowledges it, None says nothing, `close` closes,
+    and other text acknowledges that."""
 
     def __init__(self, answers: list[str | None] | None = None, *, acknowledges: bool = True) -> None:
         super().__init__(daemon=True)
         self.messages: list[Any] = []
-        self.connections = 0
+        self._arrived = threading.Condition()
         self._acknowledges = acknowledges
         self._answers = answers or []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
+        self._served: list[tuple[socket.socket, threading.Thread]] = []
+
+    @property
+    def connections(self) -> int:
+        return len(self._served)
+
+    def until(self, messages: int) -> None:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.messages) >= messages, 30)
 
     def __enter__(self) -> Peer:
         self.start()
@@ -125,37 +136,38 @@ class Peer(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
-            connection.close()
-        self._listener.close()
         self.join(30)
+        self._listener.close()
+        for connection, thread in self._served:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
+            connection.close()
 
     def run(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=[connection], daemon=True)
+                self._served.append((connection, thread))
+                thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         unpacker = msgpack.Unpacker(strict_map_key=False)  # type: ignore[call-arg]
-        try:
+        with contextlib.suppress(OSError):
             while data := connection.recv(65536):
                 unpacker.feed(data)
                 for message in unpacker:  # type: ignore[attr-defined]
-                    self.messages.append(message)
                     answer = self._answers.pop(0) if self._answers else "yes"
+                    with self._arrived:
+                        self.messages.append(message)
+                        self._arrived.notify_all()
                     if answer == "close":
-                        connection.close()
+                        connection.shutdown(socket.SHUT_RDWR)
                         return
                     if answer is not None and self._acknowledges and isinstance(message[-1], dict):
                         chunk = message[-1].get("chunk", "") if answer == "yes" else answer
                         connection.sendall(msgpack.packb({"ack": chunk}))
-        except OSError:
-            return
 
 
 def output(peer: Peer, **settings: object) -> Forward:
@@ -224,7 +236,7 @@ def test_a_server_that_acknowledges_nothing_is_found_out_once(
         sender = output(peer)
         assert [sender.deliver("app", RECORDS) for _ in range(3)] == [Delivered()] * 3
         sender.close()
-    assert len(peer.messages) == 3
+        peer.until(3)
     assert [record.message for record in caplog.records] == [
         f"127.0.0.1:{peer.port} acknowledges nothing: records that it has received and not kept cannot be sent again"
     ]
