@@ -89,7 +89,7 @@ def test_a_pod_that_ended_while_nobody_watched_is_done_at_once(tmp_path: Path) -
     (tmp_path / "go/go").touch()
     second = launch(tmp_path, manifest)
     try:
-        assert second.end() == 0
+        assert second.end() == 0, second.said[-6:]
     finally:
         second.close()
     assert second.logs("brief", "main") == ["done"]
@@ -105,7 +105,7 @@ def test_what_is_not_asked_for_any_more_is_stopped_and_said_so(tmp_path: Path) -
     new = str(write(tmp_path, a_pod("new", shell("main", "echo hello")), name="new.yaml"))
     second = launch(tmp_path, new)
     try:
-        assert second.end() == 0
+        assert second.end() == 0, second.said[-6:]
     finally:
         second.close()
     assert {said["pod"]: said["what"] for said in second.of_type("applied")} == {
@@ -124,7 +124,7 @@ def test_a_changed_pod_of_the_same_name_is_replaced(tmp_path: Path) -> None:
         kill(first)
     second = launch(tmp_path, str(write(tmp_path, a_pod("p", shell("main", "echo changed")))))
     try:
-        assert second.end() == 0
+        assert second.end() == 0, second.said[-6:]
     finally:
         second.close()
     assert [said["what"] for said in second.of_type("applied")] == ["orphaned", "created"]
@@ -145,7 +145,7 @@ def test_a_pod_that_was_ending_is_ended_by_the_next_run(tmp_path: Path) -> None:
         tmp_path, str(write(tmp_path, a_pod("new", shell("main", "echo hello")), name="new.yaml"))
     )
     try:
-        assert second.end() == 0
+        assert second.end() == 0, second.said[-6:]
     finally:
         second.close()
     assert list((tmp_path / "state/pods").iterdir()) == []
@@ -179,7 +179,7 @@ def test_killed_at_any_moment_of_a_start_the_next_run_leaves_nothing(
         kill(first)
     second = launch(tmp_path, manifest)
     try:
-        assert second.end() == 0
+        assert second.end() == 0, second.said[-6:]
     finally:
         second.close()
     # A pod that was over already is no longer adopted: the manifest is run anew.
