@@ -25,6 +25,7 @@ from pillion.collector.records import (
     wrap,
 )
 
+_EMPTY = re.compile(rb"\n\n+")
 _CARRIAGE = re.compile(rb"(?<=[^\n])\r\n")
 """A carriage return before a line's end is no part of the line, unless it is all of it (process_content)."""
 
@@ -89,11 +90,9 @@ def shape_run(run: Run, shape: Shape, encoding: Encoding, *, path: str, now: int
 def tidy(data: bytes, *, skip_empty_lines: bool) -> bytes:
     """Lines without their carriage returns; without the empty ones when they are not wanted."""
     if skip_empty_lines:
-        data = data.replace(b"\r\n", b"\n")
-        while b"\n\n" in data:
-            data = data.replace(b"\n\n", b"\n")
-        return data.removeprefix(b"\n")
-    return _CARRIAGE.sub(b"\n", data) if b"\r\n" in data else data
+        data = data.replace(b"\r\n", b"\n") if b"\r" in data else data
+        return _EMPTY.sub(b"\n", data).removeprefix(b"\n")
+    return _CARRIAGE.sub(b"\n", data) if b"\r" in data else data
 
 
 def shape_fragment(fragment: Fragment, shape: Shape, encoding: Encoding, *, path: str, now: int) -> Shaped:
@@ -113,24 +112,19 @@ def shape_fragment(fragment: Fragment, shape: Shape, encoding: Encoding, *, path
 
 def _together(data: bytes, shape: Shape, *, path: str, now: int) -> Content:
     lines = Lines(data=data, time=now, key=shape.key)
-    has_empty = data.startswith(b"\n") or b"\n\n" in data
     if shape.parser is None:
         if shape.path_key:
             return Texts(data=wrap(lines, before=encode_body({shape.path_key: path})[:-1] + b","), times=now)
-        return Texts(data=wrap(lines), times=now) if has_empty else lines
-    if has_empty:
-        return _records([line.decode() for line in data.split(b"\n")[:-1]], shape, path=path, now=now)
+        return lines
     parsed = shape.parser.parse_lines(lines)
     return append_constants(parsed, {shape.path_key: path}) if shape.path_key else parsed
 
 
-def _records(
-    texts: list[str], shape: Shape, *, path: str, now: int, offsets: list[int] | None = None
-) -> Records:
+def _records(texts: list[str], shape: Shape, *, path: str, now: int, offsets: list[int]) -> Records:
     times: list[int] = []
     bodies: list[Body] = []
     for number, text in enumerate(texts):
-        said = shape.before(path, offsets[number] if offsets else 0)
+        said = shape.before(path, offsets[number])
         parsed = shape.parser.parse(text, now) if shape.parser else None
         times.append(parsed[0] if parsed else now)
         bodies.append(parsed[1] | said if parsed else said | {shape.key: text})
