@@ -250,7 +250,7 @@ def test_a_stand_in_is_said_and_can_be_refused(tmp_path: Path) -> None:
     run = run_to_end(tmp_path, pod)
     assert run.status == 0
     [said] = [message for reason, message in run.events("p") if reason == "StandIn"]
-    assert said.startswith("fluent/fluent-bit:latest: pillion's log streamer stands in")
+    assert said.startswith("fluent/fluent-bit:latest: pillion's log collector stands in")
     with started(tmp_path, pod, options=["--no-stand-ins"]) as run:
         run.until(lambda: "Init:ErrImagePull" in run.rows("p"))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -18,12 +19,32 @@ def found(image: str) -> ImageConfig:
 
 
 @pytest.mark.parametrize("image", ["fluent/fluent-bit:latest", "cr.fluentbit.io/fluent/fluent-bit:3.1"])
-def test_fluent_bit_is_the_log_streamer(image: str) -> None:
+def test_fluent_bit_is_our_collector_at_its_place(image: str) -> None:
     config = found(image)
-    script = config.entrypoint[-1]
-    assert [Path(m.source).name for m in config.mounts if m.destination == script] == ["logstreamer.py"]
+    assert (config.entrypoint, config.cmd) == (
+        ("/fluent-bit/bin/fluent-bit",),
+        ("-c", "/fluent-bit/etc/fluent-bit.conf"),
+    )
+    added = {addition.path: addition for addition in config.additions}
+    program = added["/fluent-bit/bin/fluent-bit"]
+    assert isinstance(program, AddedFile)
+    assert program.mode == 0o755
+    assert "/fluent-bit/etc/fluent-bit.conf" in added
     assert config.substitutes is not None
-    assert config.substitutes.startswith(f"{image}: pillion's log streamer stands in")
+    assert config.substitutes.startswith(f"{image}: pillion's log collector stands in")
+
+
+def test_the_stand_in_for_fluent_bit_finds_pillion_below_its_own_mounts() -> None:
+    config = found("fluent/fluent-bit")
+    program = next(a for a in config.additions if a.path == "/fluent-bit/bin/fluent-bit")
+    assert isinstance(program, AddedFile)
+    shebang, _, paths, *_ = program.content.decode().splitlines()
+    folders = ast.literal_eval(paths.partition("= ")[2])
+    sources = {mount.destination: Path(mount.source) for mount in config.mounts}
+    assert any((sources[folder] / "pillion" / "__init__.py").is_file() for folder in folders)
+    python = shebang.removeprefix("#!").split()[0]
+    place = next((d for d in sources if python.startswith(d)), None)
+    assert Path(python if place is None else python.replace(place, str(sources[place]))).is_file()
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ Each says in one sentence what stands in for what; `--no-stand-ins` turns all of
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.containers.images.failure import ImageError, PullFailure
+from pillion.containers.images.fluentbit import fluent_bit
 from pillion.containers.images.hostimage import HostImage, host_config
-from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig, Mount
+from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pillion.containers.images.reference import Reference
     from pillion.plan.containerspec import Addition
 
-_STREAMER = Path(__file__).with_name("logstreamer.py")
-_STREAMER_INSIDE = "/usr/lib/pillion/logstreamer.py"
 _BUNDLED_PROMETHEUS = "share/pillion/prometheus/usr/bin/prometheus"
 """Below the environment that pillion is installed in: there `make` puts it."""
 _DEBIAN_STORAGE = "/var/lib/prometheus/metrics2"
@@ -50,23 +48,6 @@ def stand_in(asked: Reference) -> ImageConfig | None:
 def _familiar(asked: Reference) -> str:
     """As people write it: `prom/prometheus:latest`."""
     return str(asked).removeprefix("docker.io/").removeprefix("library/")
-
-
-def _fluent_bit() -> tuple[HostImage, str]:
-    image = HostImage(
-        entrypoint=(_python(), "-I", "-S", _STREAMER_INSIDE),
-        mounts=(Mount(source=str(_STREAMER), destination=_STREAMER_INSIDE, read_only=True),),
-    )
-    return image, (
-        "pillion's log streamer stands in (every line of the files in the mounted log folder goes to stdout; "
-        "Fluent Bit's configuration is not read)"
-    )
-
-
-def _python() -> str:
-    """A Python that containers with any user may run: /usr/bin's, as ours may lie in somebody's home."""
-    system = Path("/usr/bin/python3")
-    return str(system) if os.access(system, os.X_OK) else sys.executable
 
 
 def _prometheus() -> tuple[HostImage, str]:
@@ -117,8 +98,8 @@ def _plain(name: str, *command: str) -> Callable[[], tuple[HostImage, str]]:
 
 
 _STAND_INS: dict[str, Callable[[], tuple[HostImage, str]]] = {
-    "docker.io/fluent/fluent-bit": _fluent_bit,
-    "cr.fluentbit.io/fluent/fluent-bit": _fluent_bit,
+    "docker.io/fluent/fluent-bit": fluent_bit,
+    "cr.fluentbit.io/fluent/fluent-bit": fluent_bit,
     "docker.io/prom/prometheus": _prometheus,
     "quay.io/prometheus/prometheus": _prometheus,
     "registry.k8s.io/pause": _pause,
