@@ -7,9 +7,7 @@ leaves it to them) are recognized: then what their kernel has confirmed is the m
 from __future__ import annotations
 
 import hashlib
-import threading
 import zlib
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -23,6 +21,7 @@ from pillion.collector.configuration.settings import (
     key,
 )
 from pillion.collector.network.channel import Address, Security, SilenceError, Timeouts
+from pillion.collector.network.connections import Connections
 from pillion.collector.network.credentials import secret
 from pillion.collector.network.forwardclient import ForwardConnection, Identity, Server, open_connection
 from pillion.collector.network.forwardprotocol import Packer, array_head, binary_head
@@ -33,7 +32,7 @@ from pillion.errors import HostError, PeerError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pillion.collector.plugin import OutputContext, Verdict
     from pillion.collector.records import Content
@@ -172,16 +171,15 @@ def _chunk_id(data: bytes) -> str:
 
 
 class Forward:
-    """Each delivery has a connection of its own while it lasts; connections are kept for the next one."""
-
     def __init__(self, settings: ForwardSettings, server: Server, log: logging.Logger) -> None:
         self._settings = settings
         self._server = server
         self._log = log
         self._messages = Messages(settings)
         self._interruption = Interruption()
-        self._lock = threading.Lock()
-        self._idle: list[ForwardConnection] = []
+        self._connections = Connections(
+            lambda wake: open_connection(server, wake), self._is_usable, is_kept=settings.net.keepalive
+        )
         self._acknowledges: bool | None = {"on": True, "off": False, "auto": None}[settings.acknowledgements]
         """Whether the server does; None until it is known."""
 
@@ -190,7 +188,7 @@ class Forward:
         acknowledged: set[str] = set()
         outgoing = self._messages.outgoing(tag, records)
         try:
-            with self._interruption.waiting() as wake, self._connection(wake) as connection:
+            with self._interruption.waiting() as wake, self._connections.one(wake) as connection:
                 connection.send(outgoing.data, wake)
                 self._await(connection, outgoing, acknowledged, wake)
         except (PeerError, HostError) as error:
@@ -201,10 +199,7 @@ class Forward:
         self._interruption.interrupt()
 
     def close(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._connections.close()
 
     @property
     def limit_bytes(self) -> int:
@@ -237,36 +232,15 @@ class Forward:
             acknowledged.add(chunk)
             missing.discard(chunk)
 
-    @contextmanager
-    def _connection(self, wake: int) -> Iterator[ForwardConnection]:
-        connection = self._kept() or open_connection(self._server, wake)
-        is_good = False
+    def _is_usable(self, connection: ForwardConnection) -> bool:
         try:
-            yield connection
-            is_good = self._settings.net.keepalive
-        finally:
-            if is_good:
-                with self._lock:
-                    self._idle.append(connection)
-            else:
-                connection.close()
-
-    def _kept(self) -> ForwardConnection | None:
-        """An idle connection that the server has not closed in the meantime."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            try:
-                late = connection.acknowledged_at_once()
-            except PeerError:
-                connection.close()
-                continue
-            if late and self._settings.acknowledgements == "auto" and not self._acknowledges:
-                self._acknowledges = True
-                self._log.info("%s acknowledges after all", self._server.address)
-            return connection
+            late = connection.acknowledged_at_once()
+        except PeerError:
+            return False
+        if late and self._settings.acknowledgements == "auto" and not self._acknowledges:
+            self._acknowledges = True
+            self._log.info("%s acknowledges after all", self._server.address)
+        return True
 
 
 def _unacknowledged(records: Records, outgoing: Outgoing, acknowledged: set[str]) -> Records | None:

@@ -17,7 +17,9 @@ from typing import Any
 import msgpack
 import pytest
 from tests.plugin_lab import HeldIntake, InputSurroundings, OutputSurroundings
+from tests.unit.collector.network.certificates import Certificates
 
+from pillion.collector.configuration.settings import NetSettings, TlsSettings
 from pillion.collector.inputs import forward as inputs
 from pillion.collector.outputs import forward as module
 from pillion.collector.outputs.forward import PLUGIN, Forward, ForwardSettings, Messages
@@ -195,8 +197,6 @@ def test_delivered_means_acknowledged_and_the_connection_is_kept() -> None:
 
 
 def test_without_keepalive_each_delivery_connects() -> None:
-    from pillion.collector.configuration.settings import NetSettings
-
     with Peer() as peer:
         sender = output(peer, net=NetSettings(keepalive=False))
         assert [sender.deliver("app", RECORDS) for _ in range(2)] == [Delivered()] * 2
@@ -348,6 +348,29 @@ def test_our_output_and_our_input_understand_each_other(
     assert {at for _, at, _ in intake.records} == {
         AT if not ours.get("time_as_integer") else AT // 10**9 * 10**9
     }
+
+
+def test_they_understand_each_other_over_tls_with_certificates_on_both_sides(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    certificate, key = certificates.issue("server")
+    own, own_key = certificates.issue("client")
+    theirs = TlsSettings(on=True, crt_file=certificate, key_file=key, ca_file=certificates.authority)
+    ours = TlsSettings(on=True, ca_file=certificates.authority, crt_file=own, key_file=own_key)
+    intake = HeldIntake()
+    with served(intake, tls=theirs) as server:
+        port = server.listener.port or 0
+        sender = PLUGIN.build(ForwardSettings(port=port, tls=ours, compress="gzip"), OutputSurroundings())
+        large = Records(times=[AT] * 300, bodies=[{"n": number, "log": "x" * 1000} for number in range(300)])
+        assert [sender.deliver("app", large) for _ in range(2)] == [Delivered()] * 2
+        sender.close()
+        without = TlsSettings(on=True, ca_file=certificates.authority)
+        stranger = PLUGIN.build(ForwardSettings(port=port, tls=without), OutputSurroundings())
+        assert isinstance(stranger.deliver("app", RECORDS), Again)
+        trusting = PLUGIN.build(ForwardSettings(port=port, tls=TlsSettings(on=True)), OutputSurroundings())
+        verdict = trusting.deliver("app", RECORDS)
+        assert isinstance(verdict, Again)
+        assert "its certificate is not trusted" in verdict.reason
+    assert [body["n"] for body in intake.bodies] == [*range(300), *range(300)]
 
 
 @pytest.mark.parametrize(
