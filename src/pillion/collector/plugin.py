@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pillion.collector.multiline import MultilineParser
     from pillion.collector.parsers import Parser
     from pillion.collector.records import Content
-    from pillion.collector.status import InputStatus, Notices, OutputStatus
+    from pillion.collector.status import FilterStatus, InputStatus, Notices, OutputStatus
 
 
 # ── inputs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +179,9 @@ class FilterContext(Context, Protocol):
     @property
     def dropped(self) -> Callable[[int], None]:
         """Count records that the filter drops on purpose."""
+
+    @property
+    def status(self) -> FilterStatus: ...
 
 
 class OutputContext(Context, Protocol):

@@ -64,6 +64,9 @@ class FilterStatus(msgspec.Struct, kw_only=True):
     dropped: int = 0
     """Dropped on purpose."""
     errors: int = 0
+    """Records that the filter could not work on: they went on as they were."""
+    found: dict[str, int] = msgspec.field(default_factory=dict)
+    """By kind, what was found in them (redact)."""
 
 
 class OutputStatus(msgspec.Struct, kw_only=True):

@@ -260,7 +260,7 @@ class _Conversion:
                 return split_words(text, known.words)
             case Kind.ENTRIES:
                 words = split_words(text, known.words, quotes=_BOTH_QUOTES)
-                return Entry(key=prop.key, words=words, place=str(prop.place))
+                return Entry(key=prop.key, words=words, place=str(prop.place), text=text)
             case None:
                 return _choice(known, text) if known.choices else _PLAIN[known.type](text)
 

@@ -50,6 +50,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...]
     place: str
     """`FILE:LINE`, for the plugin's own complaints."""
+    text: str = ""
+    """The value as it is written, quotes and all: for keys that Fluent Bit splits without regard to them."""
 
 
 class Differs(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,14 +122,14 @@ class _Input(InstanceContext):
 class _Filter(InstanceContext):
     def __init__(self, surroundings: Surroundings, section: PluginSection[Any], status: FilterStatus) -> None:
         super().__init__(surroundings, section)
-        self._status = status
+        self.status = status
 
     @property
     def dropped(self) -> Callable[[int], None]:
         return self._drop
 
     def _drop(self, records: int) -> None:
-        self._status.dropped += records
+        self.status.dropped += records
 
 
 class _Output(InstanceContext):
