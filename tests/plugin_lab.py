@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -97,3 +98,11 @@ class HeldIntake:
         """Until that many records have arrived."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.records) >= records)
+
+
+def wait_for(is_true: Callable[[], bool], seconds: float = 30) -> None:
+    """Until it is, looked at again and again: for what another process does."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it has not happened"
+        threading.Event().wait(0.01)
