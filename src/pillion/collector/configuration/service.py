@@ -26,6 +26,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("dns.mode", "dns.resolver", "dns.prefer_ipv4", "dns.prefer_ipv6"),
             "names are resolved by the system; every address is tried",
         ),
+        "storage.sync": "a chunk is on disk for certain before its source is told",
         "storage.checksum": "every chunk on disk has a checksum",
         "storage.max_chunks_up": "memory is bounded by mem_buf_limit of each input",
         "storage.backlog.mem_limit": "what waits on disk is read one chunk at a time",
@@ -119,9 +120,6 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
 
     storage_path: Annotated[str, key(name="storage.path", help="the folder of what waits on disk")] = ""
-    storage_sync: Annotated[
-        Literal["normal", "full"], key(name="storage.sync", help="full: fsync each chunk")
-    ] = "normal"
     storage_type: Annotated[
         Literal["", "memory", "filesystem"],
         key(name="storage.type", help="of inputs that name none, with storage.inherit"),

@@ -32,6 +32,8 @@ ENOUGH_BYTES = 256 << 10
 """Putting large chunks together costs more than it saves …"""
 SLOW = 0.02
 """… but for an output whose deliveries take longer than this, in seconds: it gets as much at once as it may."""
+LEAST_BYTES = 64 << 10
+"""Deliveries do not become smaller than this because of one that was too large."""
 HURRY = 0.5
 """The longest that a retry waits, in seconds, once the collector stops."""
 
@@ -78,6 +80,7 @@ class Destination:
         self._pace: asyncio.TimerHandle | None = None
         self._not_before = 0.0
         self._last_duration = 0.0
+        self._learned_limit: int | None = None
         self._hurried = False
         self._closed = False
         self._paused = False
@@ -116,12 +119,12 @@ class Destination:
                 self._submit(self._free.pop(), self._due.pop(0))
                 continue
             now = self._loop.time()
-            if now < self._not_before and not self._hurried and self._queue.bytes < self._output.limit_bytes:
+            if now < self._not_before and not self._hurried and self._queue.bytes < self._limit_bytes:
                 if self._pace is None:
                     self._pace = self._loop.call_at(self._not_before, self._paced)
                 return
             self._not_before = now + min(PACE, self.limits.flush)
-            limit = self._output.limit_bytes
+            limit = self._limit_bytes
             enough = limit if self._last_duration > SLOW else min(limit, ENOUGH_BYTES)
             self._submit(self._free.pop(), Delivery(self._queue.take(limit, enough)))
 
@@ -147,6 +150,8 @@ class Destination:
         self._count(report)
         if report.progressed:
             delivery.attempts = 0
+        if report.too_large:
+            self._learned_limit = max(LEAST_BYTES, report.too_large // 2)
         if not delivery.pieces:
             self._free.append(lane)
             self._done(delivery)
@@ -218,6 +223,12 @@ class Destination:
                 f"{status.name}: dead letters",
                 f"{status.name} refuses records for good ({report.dead_reason}); {kept}",
             )
+
+    @property
+    def _limit_bytes(self) -> int:
+        """What the other side called too large is not offered again and again."""
+        limit = self._output.limit_bytes
+        return limit if self._learned_limit is None else min(limit, self._learned_limit)
 
     # ── state ────────────────────────────────────────────────────────────────────────────────────────────────────────
     @property

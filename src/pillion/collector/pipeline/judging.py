@@ -39,6 +39,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds the other side asked for."""
     progressed: bool = False
     """Something was taken before the failure: the other side works, so patience begins anew."""
+    too_large: int = 0
+    """Bytes that were too much for the other side at once, though not as one record."""
     refused: bool = False
     """The other side will never take the piece: Fluent Bit's FLB_ERROR."""
 
@@ -78,7 +80,7 @@ def judge(pieces: Pieces, verdict: Verdict) -> Judged:
         case TooLarge():
             if piece.records <= 1:
                 return judge(pieces, Refused(reason=verdict.reason))
-            return Judged(pieces=(*halves(piece), *rest), progressed=True)
+            return Judged(pieces=(*halves(piece), *rest), too_large=piece.bytes, progressed=True)
         case Refused():
             return Judged(pieces=rest, dead=((verdict.reason, piece.content),), refused=True)
         case _:

@@ -67,6 +67,8 @@ class Report(msgspec.Struct, kw_only=True):
     """Deliveries."""
     retries_failed: int = 0
     """Deliveries."""
+    too_large: int = 0
+    """Bytes that were too much at once, the least of them; 0: none."""
     failure: str = ""
     after: float | None = None
     progressed: bool = False
@@ -134,6 +136,8 @@ class Lane:
             report.rejected_unseen += judged.rejected_unseen
             report.refusals += judged.refused
             report.progressed |= judged.progressed
+            if judged.too_large:
+                report.too_large = min(report.too_large or judged.too_large, judged.too_large)
             for reason, content in dead:
                 self._bury(delivery.tag, reason, content, report)
             if judged.failure:

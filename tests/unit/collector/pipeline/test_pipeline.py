@@ -326,3 +326,24 @@ def test_an_input_that_ends_by_itself_ends_the_collector_in_order(tmp_path: Path
     assert lab.hand.settled == ["one"]
     assert lab.ending is not None
     assert not lab.ending.failure
+
+
+def test_what_was_too_large_once_is_not_offered_again(tmp_path: Path) -> None:
+    def at_most_100_kilobytes(content: Content) -> Delivered | TooLarge:
+        assert isinstance(content, Lines)
+        return TooLarge(reason="413") if len(content.data) > 100_000 else Delivered()
+
+    async def story(lab: Lab) -> None:
+        lab.out.otherwise = at_most_100_kilobytes
+        lab.out.gate.clear()
+        await lab.put("a", "first")
+        await lab.until(lab.out.is_waiting.is_set)
+        for number in range(100):
+            await lab.put("a", f"{number:04}".ljust(10_000, "x"))
+        lab.out.gate.set()
+        await lab.until(lambda: len(lab.hand.settled) == 101)
+
+    lab = live(tmp_path, story)
+    sizes = [len(content.data) for content in lab.out.contents if isinstance(content, Lines)]
+    assert sum(size > 100_000 for size in sizes) <= 3  # the first, and its halves
+    assert len(lab.out.texts) == 101
