@@ -24,13 +24,14 @@ GROUPS = {"api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-ad
 def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
     return {
         "help": command.help_text,
-        "decide": _decide,
+        "decide": lambda _: _script("decide", "decide.py"),
         "start": lambda folder: asyncio.run(pods.start_and_stop(folder)),
         "crash": lambda folder: asyncio.run(pods.crash(folder)),
         "crowd": lambda folder: asyncio.run(pods.crowd(folder)),
         "idle": functools.partial(command.idle, can_answer=can_answer),
         "runc": peers.runc,
         "podman": peers.podman,
+        "collect-records": lambda _: _script("collect-records", "records.py"),
         "api-pods": serving.pods,
         "api-weight": serving.weight,
         "api-objects": objects.crowds_of_objects,
@@ -39,15 +40,15 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
     }
 
 
-def _decide(_folder: Path) -> Results:
+def _script(name: str, file: str) -> Results:
     """A script of its own, so that nothing else is in the process that is measured."""
-    script = Path(__file__).with_name("decide.py")
+    script = Path(__file__).with_name(file)
     if not script.exists():
-        return [Note(f"decide is not measured: there is no {script}")]
+        return [Note(f"{name} is not measured: there is no {script}")]
     output = subprocess.run(
         (sys.executable, str(script)), stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    return [Note(f"decide: {line}") for line in output.splitlines() if line.strip()]
+    return [Note(f"{name}: {line}") for line in output.splitlines() if line.strip()]
 
 
 def main(names: list[str]) -> int:

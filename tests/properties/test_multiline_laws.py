@@ -10,6 +10,7 @@ from pillion.collector.multiline import Stream, builtin, combine
 from pillion.collector.records import Lines
 
 WORDS = [
+    "",
     "Traceback (most recent call last):",
     '  File "x.py", line 1, in f',
     '  File "x.py", line 1',

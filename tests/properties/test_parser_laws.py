@@ -59,6 +59,7 @@ def test_json_parsed_at_once_is_json_parsed_line_by_line(
             pairs = json.loads(line, object_pairs_hook=list)
             assert len(dict(pairs)) == len(pairs)
     expected = [parser.parse(text.decode(), NOW) or (NOW, {"log": text.decode()}) for text in texts]
+    assert records.count(content) == len(texts)
     decoded = records.as_records(content)
     assert list(zip(decoded.times, decoded.bodies, strict=True)) == expected
 

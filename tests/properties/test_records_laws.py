@@ -113,6 +113,7 @@ def test_constants_are_set_in_every_record(content: Content, body: Body) -> None
     expected = [(time, {**each, **body}) for time, each in facts(content)]
     appended = records.append_constants(content, body)
     assert facts(appended) == expected
+    assert records.count(appended) == len(expected)
     data = records.as_texts(appended).data
     assert records.object_lines(data) == len(expected)
     pairs = [json.loads(line, object_pairs_hook=list) for line in data.decode().split("\n")[:-1]]
@@ -144,6 +145,7 @@ def test_selected_records_are_those_to_be_kept(content: Content, data: st.DataOb
     amount = records.count(content)
     keep = data.draw(st.lists(st.booleans(), min_size=amount, max_size=amount))
     selected = records.select(content, keep)
+    assert selected is None or records.count(selected) == sum(keep)
     expected = [fact for fact, kept in zip(facts(content), keep, strict=True) if kept]
     assert (facts(selected) if selected is not None else []) == expected
 
@@ -180,7 +182,9 @@ def check_line(line: bytes) -> None:
         assert orjson.loads(text) == expected
         assert records.object_lines(text + b"\n") == (None if text.startswith((b"{ ", b"{\t")) else 1)
     elif text is not None:
-        assert "inf" in repr(json.loads(text)), "a number beyond every double is one for msgspec, not for orjson"
+        assert "inf" in repr(json.loads(text)), (
+            "a number beyond every double is one for msgspec, not for orjson"
+        )
     else:
         assert records.object_lines(line + b"\n") is None
 

@@ -28,7 +28,7 @@ _CHAIN = frozenset({
     "The above exception was the direct cause of the following exception:",
 })  # fmt: skip
 _MARGIN = re.compile(r"[ \t]+[|+]")
-"""Every line of an exception group has one."""
+"""Every line of an exception group has one, but for the further lines of messages in it."""
 _EXCEPTION = re.compile(r"[^\W\d](?:[\w.]|<locals>)*(?::|$)")
 _LOG = re.compile(
     r"""[\[{<(]?(?:
@@ -75,7 +75,7 @@ class PythonJoiner:
     def join(self, line: Line) -> list[Message] | None:
         text = line.content
         if self._state in (_State.FRAMES, _State.GROUP) and self._goes_on(text):
-            return self._add(line)
+            return self._add_held() + self._add(line)
         if (
             self._state in (_State.AFTER, _State.CHAIN, _State.GROUP)
             and (after := self._after(line)) is not None
@@ -90,7 +90,7 @@ class PythonJoiner:
     def _goes_on(self, text: str) -> bool:
         """Within a traceback; sees where it ends."""
         if self._state is _State.GROUP:
-            return _MARGIN.match(text) is not None
+            return _MARGIN.match(text) is not None and _START.match(text) is None
         if text[:1] in (" ", "\t"):
             return True
         if _EXCEPTION.match(text) is None:

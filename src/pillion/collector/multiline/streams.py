@@ -77,16 +77,23 @@ class Stream:
         """Of each form, by group."""
         self._recent: int | None = None
         self._number = 0
+        self._needles: tuple[str, ...] = ()
+        """Text without any of these starts no message; none given: nobody knows."""
+        if all(form.needles and form.parser is None for form in forms):
+            self._needles = tuple(needle.decode() for form in forms for needle in form.needles)
 
     def feed(self, text: str, time: int, mark: Any) -> list[Message]:
         """One more line; the messages that are complete now. A line that is nobody's is a message of its own, and ends
         those that are held; an empty one that is nobody's is nothing."""
         self._number += 1
-        for index in self._order():
-            line = self._line_of_text(self._forms[index], text, time, mark)
-            if line is not None and (messages := self._join(index, line)) is not None:
-                return messages
-        messages = self.flush()
+        messages: list[Message] | None = []
+        if not self._is_nobodys(text):
+            for index in self._order():
+                line = self._line_of_text(self._forms[index], text, time, mark)
+                if line is not None and (messages := self._join(index, line)) is not None:
+                    return messages
+            messages = self.flush()
+        assert messages is not None
         self._went_by(text)
         if text:
             messages.append(Message(time=time, body=text_body(self._forms[0].key_content, text), mark=mark))
@@ -109,11 +116,11 @@ class Stream:
     def pass_through(self, lines: Lines) -> Content | None:
         """All of `lines`, when each of them is a message of its own for certain, without looking at them one by one;
         None when that is not certain: then nothing has changed, and they are to be fed."""
-        if not all(form.needles and form.parser is None for form in self._forms):
+        if not self._needles or not self._is_idle:
             return None
         if any(needle in lines.data for form in self._forms for needle in form.needles):
             return None
-        if not all(joiner.is_idle for joiners in self._joiners for joiner in joiners.values()):
+        if b"\n\n" in lines.data or lines.data.startswith(b"\n"):
             return None
         last = lines.data[lines.data.rfind(b"\n", 0, -1) + 1 : -1]
         self._went_by(last.decode())
@@ -137,6 +144,15 @@ class Stream:
             if joiner.first is not None
         ]
         return min(held, key=lambda line: line.number).mark if held else None
+
+    @property
+    def _is_idle(self) -> bool:
+        """Only a line that starts a message would be anybody's."""
+        return all(joiner.is_idle for joiners in self._joiners for joiner in joiners.values())
+
+    def _is_nobodys(self, text: str) -> bool:
+        """Certainly, and nothing is held."""
+        return bool(self._needles) and not any(needle in text for needle in self._needles) and self._is_idle
 
     # ── one form ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _order(self) -> list[int]:

@@ -20,6 +20,8 @@ _LONGEST = 63
 _WITH_ZONE = ("%z", "%Z", "%SZ", "%S.%LZ")
 _FRACTION = re.compile("[0-9]{1,9}")
 _REMEMBERED = 4096
+_PLAIN_END = re.compile("(?:[^%]|%[zZ%])*")
+"""After the fraction: nothing but a zone and characters of the format."""
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 
 
@@ -37,46 +39,66 @@ class TimeReader:
         before, found, after = pattern.partition("%L")
         self._before = strptime.compile_format(before)
         self._after = strptime.compile_format(after) if found else None
-        self._after_text = after
-        self._steady = bool(found) and before[-1:] != "%" and _ends_with_literal(before) and "%" not in after
+        self._steady = bool(found) and _ends_with_literal(before) and _PLAIN_END.fullmatch(after) is not None
         self._heads: dict[str, int] = {}
+        self._tails: dict[str, int] = {}
         self._length = 0
         self._known: dict[str, int | None] = {}
         self._today = (0, 0, 0)
 
     def read(self, text: str, now: int) -> int | None:
         """The time in ns that `text` says; None when it says none (or, not strict, nothing that makes a date)."""
-        if not self._with_year:
-            self._turn_over(now)
-        try:
-            return self._known[text]
-        except KeyError:
-            pass
-        time = self._from_head(text)
-        if time is None:
-            time = self._read(text)
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[text] = time
-        return time
+        return self.read_all([text], now)[0]
 
     def read_all(self, texts: list[str], now: int) -> list[int | None]:
         """As `read`, one after the other."""
         if not self._with_year:
             self._turn_over(now)
-        known, read = self._known, self.read
-        return [known[text] if text in known else read(text, now) for text in texts]
+        if self._steady:
+            heads, tails, length = self._heads, self._tails, self._length
+            try:
+                return [heads[text[:length]] + tails[text[length:]] for text in texts]
+            except KeyError:
+                return [self._read_in_parts(text) for text in texts]
+        known = self._known
+        return [known[text] if text in known else self._read_and_remember(text) for text in texts]
 
-    def _from_head(self, text: str) -> int | None:
-        """A text that begins as one read before, up to the fraction, and goes on with digits and the same end."""
-        second = self._heads.get(text[: self._length])
+    # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _read_and_remember(self, text: str) -> int | None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        time = self._known[text] = self._read(text)
+        return time
+
+    def _read_in_parts(self, text: str) -> int | None:
+        """What is before the fraction and what begins with it are remembered apart: neighbours share the one, and times
+        of milliseconds the other. Nothing that comes later can change what is read from the first part, which ends in
+        a character of the format; and the second has all that there is to say of a zone."""
+        length = self._length
+        head, tail = text[:length], text[length:]
+        second, rest = self._heads.get(head), self._tails.get(tail)
+        if second is not None and rest is not None:
+            return second + rest
+        time = self._read(text)
+        if time is not None and second is not None and length == self._length:
+            if len(self._tails) >= _REMEMBERED:
+                self._tails.clear()
+            self._tails[tail] = time - second
+        return time
+
+    def _remember_head(self, head: str, reading: Reading) -> None:
+        second = self._instant(reading, 0 if self._with_zone else self._offset, 0)
         if second is None:
-            return None
-        fraction = _FRACTION.match(text, self._length)
-        if fraction is None or not text.startswith(self._after_text, fraction.end()):
-            return None
-        return second + int(fraction[0].ljust(9, "0"))
+            return
+        if len(head) != self._length:
+            self._heads.clear()
+            self._tails.clear()
+        elif len(self._heads) >= _REMEMBERED:
+            self._heads.clear()
+        self._length = len(head)
+        self._heads[head] = second
 
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _read(self, text: str) -> int | None:
         if len(text.encode()) > _LONGEST - (0 if self._with_year else len("2000 ") + 1):
             return None
@@ -97,19 +119,9 @@ class TimeReader:
         if found is None:
             return NO, 0
         assert self._after is not None
-        if self._steady and text.isascii():
-            self._remember(text[:at], reading)
+        if self._steady:
+            self._remember_head(text[:at], reading)
         return strptime.read(self._after, text, found.end(), reading), int(found[0].ljust(9, "0"))
-
-    def _remember(self, head: str, reading: Reading) -> None:
-        """`head` ends in a character of the format, so that nothing after it can change what was read from it."""
-        second = self._instant(reading, 0 if self._with_zone else self._offset, 0)
-        if second is None:
-            return
-        if len(head) != self._length or len(self._heads) >= _REMEMBERED:
-            self._heads.clear()
-        self._length = len(head)
-        self._heads[head] = second
 
     def _instant(self, reading: Reading, offset: int, fraction: int) -> int | None:
         seconds = reading.seconds()

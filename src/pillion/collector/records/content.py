@@ -16,8 +16,8 @@ Body: TypeAlias = dict[str, Any]
 class Lines(msgspec.Struct, frozen=True, kw_only=True):
     """Lines as they were read: the records are `{key: line}`.
 
-    `data` is valid UTF-8, each line ended by one `\\n` (a `\\r` before it is gone). A line may be empty: looking for those
-    would cost more than reading the file.
+    `data` is valid UTF-8, each line ended by one `\\n` (a `\\r` before it is gone). A line may be empty: looking for
+    those would cost more than reading the file.
     """
 
     data: bytes
