@@ -1,4 +1,4 @@
-"""A writer that rotates as writers do, a collector that is killed now and then, and an output that acknowledges late and
+"""A writer that rotates as writers do, a collector that is killed now and then, an output that acknowledges late and
 out of order: every line arrives, in the order of its file; twice only after a kill.
 
 Schedules are seeded; a failure names its seed.
@@ -7,6 +7,7 @@ Schedules are seeded; a failure names its seed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import shutil
@@ -34,6 +35,8 @@ class Writer:
         self._number = 0
         self._half = b""
         self.written: list[str] = []
+        self.generations = [0]
+        """Where the lines of each file, or of each content of a truncated one, begin."""
 
     def write(self, amount: int) -> None:
         for _ in range(amount):
@@ -54,6 +57,7 @@ class Writer:
         self.path.rename(self._rotated(1))
         if self._chance.random() < 0.4:
             self.write(self._chance.randrange(4))
+        self.generations.append(len(self.written))
         self._file.close()
         self._file = self.path.open("ab", buffering=0)
 
@@ -62,6 +66,7 @@ class Writer:
         self._shift()
         shutil.copyfile(self.path, self._rotated(1))
         os.truncate(self.path, 0)
+        self.generations.append(len(self.written))
 
     def _rotated(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
@@ -101,13 +106,7 @@ class Schedule:
             lambda: running.tail._is_hearing
         )  # what was rotated before is none of its business
         for _ in range(self.chance.randrange(10, 40)):
-            writer = self.chance.choice(self.writers)
-            steps: list[Callable[[], object]] = [
-                lambda: writer.write(self.chance.choice((1, 2, 30, 400))),
-                lambda: writer.write(1),
-                writer.copy_and_truncate if self.copies else writer.rename,
-                writer.copy_and_truncate if self.copies else writer.rename,
-            ]
+            steps = self._steps(self.chance.choice(self.writers))
             for _ in range(self.chance.choice((1, 1, 2, 5))):
                 self.chance.choice(steps)()
             await self._pause()
@@ -127,6 +126,15 @@ class Schedule:
         await running.tail.close()
         for writer in self.writers:
             writer.close()
+
+    def _steps(self, writer: Writer) -> list[Callable[[], object]]:
+        rotate = writer.copy_and_truncate if self.copies else writer.rename
+        return [
+            lambda: writer.write(self.chance.choice((1, 2, 30, 400))),
+            lambda: writer.write(1),
+            rotate,
+            rotate,
+        ]
 
     def _start(self) -> Running:
         return start(
@@ -163,6 +171,11 @@ class Schedule:
             assert set(got) <= set(writer.written), "a line arrived that nobody wrote"
             if not self.kills:
                 assert len(got) == len(set(got)), "lines came twice without a kill"
+                for begin, end in itertools.pairwise([*writer.generations, len(writer.written)]):
+                    lines = writer.written[begin:end]
+                    assert [text for text in got if text in set(lines)] == lines, (
+                        "lines of a file changed their order"
+                    )
 
 
 def play(folder: Path, seed: int, **keys: object) -> Schedule:

@@ -76,9 +76,9 @@ class Splitter:
         return self._start + len(self._pending)
 
     @property
-    def pending(self) -> int:
-        """How many bytes wait for their line's end."""
-        return len(self._pending)
+    def pending(self) -> bytes:
+        """What waits for its line's end."""
+        return self._pending
 
     def skip_hole(self, offset: int) -> None:
         """The zeros up to `offset` need not be fed: nothing but zeros was, so far."""
@@ -90,16 +90,20 @@ class Splitter:
         """Nothing but zeros was fed, and nothing is kept of them."""
         return self._at_head and not self._pending
 
-    def feed(self, data: bytes) -> list[Piece]:
-        """More of the file."""
-        buffer = self._pending + data if self._pending else data
+    def feed(self, data: bytes, skip: int = 0) -> list[Piece]:
+        """More of the file: `data[skip:]` is what was pending, again, and what comes behind it. (To read those few
+        bytes twice costs less than to put two buffers together.)"""
         self._pending = b""
-        if self._at_head:
-            buffer = self._without_hole(buffer)
-        cut = self._encoding.last_end(buffer, 0, len(buffer))
-        if not self._ordinal and cut <= self._limit and len(buffer) - cut <= self._limit:
-            return self._whole(buffer, cut)
-        return list(self._measured(buffer))
+        cut = self._encoding.last_end(data, skip, len(data))
+        if self._at_head or self._ordinal or cut - skip > self._limit or len(data) - cut > self._limit:
+            buffer = data[skip:]
+            return list(self._measured(self._without_hole(buffer) if self._at_head else buffer))
+        if not cut:
+            self._pending = data[skip:]
+            return []
+        self._pending = data[cut:]
+        start, self._start = self._start, self._start + cut - skip
+        return [Run(data=data[skip:cut], start=start, end=self._start)]
 
     def flush(self) -> list[Piece]:
         """The file is over: what is left is its last line."""
@@ -110,17 +114,6 @@ class Splitter:
             return [self._fragment(rest, len(rest), is_last=True)]
         start, self._start = self._start, self._start + len(rest)
         return [Run(data=rest, start=start, end=self._start)]
-
-    def _whole(self, buffer: bytes, cut: int) -> list[Piece]:
-        """The usual case: no line can be too long."""
-        if not cut:
-            self._pending = buffer
-            return []
-        start, self._start = self._start, self._start + cut
-        if cut == len(buffer):
-            return [Run(data=buffer, start=start, end=self._start)]
-        self._pending = buffer[cut:]
-        return [Run(data=buffer[:cut], start=start, end=self._start)]
 
     def _without_hole(self, buffer: bytes) -> bytes:
         rest = buffer.lstrip(b"\0")

@@ -106,12 +106,14 @@ class Tailer:
 
     @property
     def pending(self) -> int:
-        return self._splitter.pending
+        """Bytes that wait for their line's end."""
+        return len(self._splitter.pending)
 
     @property
     def position(self) -> Position:
         """How far it was read."""
-        return Position(offset=self.offset, fingerprint=self._fingerprint, marker=self._marker)
+        marker = (self._marker + self._splitter.pending)[-MARKER_BYTES:]
+        return Position(offset=self.offset, fingerprint=self._fingerprint, marker=marker)
 
     @property
     def checkpoint(self) -> Position:
@@ -144,7 +146,7 @@ class Tailer:
         return self.is_told or self.stat().st_mtime_ns != self._mtime
 
     def read(self, at: float) -> Reading:
-        """What is new, READ_BYTES of it at most; `at` seconds since the epoch. Raises OSError when it cannot be read."""
+        """What is new, READ_BYTES of it at most; `at` in seconds since the epoch. Raises OSError."""
         now = self.stat()
         size, offset = now.st_size, self.offset
         told, self.is_told = self.is_told, False
@@ -155,29 +157,30 @@ class Tailer:
         head = os.pread(self.descriptor, HEAD_BYTES, 0) if offset else b""
         if size < offset or (offset and not self._fingerprint.matches(head)):
             return self._restart(now)
-        data = os.pread(
-            self.descriptor, min(size - offset, READ_BYTES) + len(self._marker), offset - len(self._marker)
-        )
-        if not data.startswith(self._marker):
+        known = self._marker + self._splitter.pending
+        data = os.pread(self.descriptor, min(size - offset, READ_BYTES) + len(known), offset - len(known))
+        if not data.startswith(known):
             return self._restart(now)
-        new = data[len(self._marker) :] if self._marker else data
         if not offset:
-            head = new[:HEAD_BYTES]
+            head = data[:HEAD_BYTES]
             if not self._fingerprint.matches(head):
                 return self._restart(now)
         self._fingerprint = self._fingerprint.grown(head)
-        self._marker = data[-MARKER_BYTES:]
         self.looked_at = at
         self._seen_size, self._mtime = size, now.st_mtime_ns
         self.status.size = size
-        pieces = self._splitter.feed(new)
-        if self._splitter.in_hole and len(new) >= _HOLE_BYTES:
+        pieces = self._splitter.feed(data, len(self._marker))
+        # The bytes before what is pending now.
+        end = len(data) - len(self._splitter.pending)
+        self._marker = data[max(0, end - MARKER_BYTES) : end]
+        if self._splitter.in_hole and len(data) >= _HOLE_BYTES:
             self._skip_hole(size)
         self.status.read_offset = self.offset
-        return Reading(pieces=pieces, bytes=len(new), more=self.offset < size)
+        return Reading(pieces=pieces, bytes=len(data) - len(known), more=self.offset < size)
 
     def flush(self) -> list[Piece]:
         """The file is over: its last line, when it has no end."""
+        self._marker = self.position.marker
         return self._splitter.flush()
 
     def close(self) -> None:
