@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -15,11 +15,13 @@ from pillion.clock import Clock
 from pillion.collector import catalogue
 from pillion.collector.configuration import Configuration, ConfigurationError, PluginSection
 from pillion.collector.configuration.settings import OutputSettings
-from pillion.collector.multiline import MultilineParser
-from pillion.collector.parsers import Parser, build_parser, compile_ruby
 from pillion.collector.pipeline.matching import Pattern
 from pillion.collector.plugin import Filter, FilterPlugin, Input, InputPlugin, Output, OutputPlugin
 from pillion.collector.status import FilterStatus, InputStatus, Notices, OutputStatus
+
+if TYPE_CHECKING:  # parsers are loaded when the configuration uses one
+    from pillion.collector.multiline import MultilineParser
+    from pillion.collector.parsers import Parser
 
 LOG = "pillion.collector"
 """The root of our loggers; below it `input:tail:tail.0`, as Fluent Bit prints it."""
@@ -72,6 +74,8 @@ class Surroundings:
             return parser
         if (settings := self._parser_settings.get(name)) is None:
             raise ConfigurationError(f"{asked_by}: there is no parser {name!r}")
+        from pillion.collector.parsers import build_parser
+
         zone = machine_zone(self.environment) if settings.time_system_timezone else datetime.UTC
         parser = self._parsers[name] = build_parser(settings, zone)
         return parser
@@ -166,6 +170,8 @@ def pattern_of(section: PluginSection[Any]) -> Pattern:
     settings = section.settings
     expression: re.Pattern[str] | None = None
     if settings.match_regex:
+        from pillion.collector.parsers import compile_ruby
+
         try:
             expression = compile_ruby(settings.match_regex).pattern
         except ValueError as error:
