@@ -6,6 +6,7 @@ Its answer says that the records are settled. A client that is told to come agai
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import h11
@@ -241,7 +242,7 @@ class _Exchange:
         headers = [(header[0], header[1]) for header in settings.success_header]
         if status != 204:
             headers.append(("Content-Length", "0"))
-        response = h11.Response(status_code=status, headers=headers)
+        response = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
         return (self._http.send(response) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
     async def _answer(
@@ -252,6 +253,7 @@ class _Exchange:
         response = h11.Response(
             status_code=status,
             headers=[("Content-Type", "text/plain"), ("Content-Length", str(len(body))), *more],
+            reason=HTTPStatus(status).phrase,
         )
         await self._send(response, h11.Data(data=body), h11.EndOfMessage())
 

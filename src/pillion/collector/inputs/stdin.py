@@ -69,7 +69,7 @@ class Stdin:
                             break
                     data = os.read(self._descriptor, _READ_BYTES)
                     if not data:
-                        self._context.log.info("%s: the end of standard input", self._context.name)
+                        self._context.log.info("the end of standard input")
                         break
                     await self._take(data, intake)
                     await asyncio.sleep(0)
