@@ -37,6 +37,7 @@ class Changes:
         self._moves = Moves(discovery.means)
         self._folders: dict[str, int] = {}
         self._folder_of: dict[int, str] = {}
+        self._link_folders: frozenset[str] = frozenset()
         self._tailers: dict[int, Tailer] = {}
         self._watches: dict[Tailer, int] = {}
         self._mounts = ""
@@ -68,9 +69,10 @@ class Changes:
         """Some changes would not be heard: they have to be looked for."""
         return self._inotify is None or bool(self.deaf)
 
-    def watch_folders(self, folders: Iterable[str]) -> bool:
+    def watch_folders(self, folders: Iterable[str], link_folders: Iterable[str]) -> bool:
         """Watch these and no others. Returns whether one is new: what came into it before the watch was not heard."""
         wanted = set(folders)
+        self._link_folders = frozenset(link_folders)
         for path in self._folders.keys() - wanted:
             self._forget_folder(path)
         self.deaf &= wanted
@@ -113,7 +115,11 @@ class Changes:
                     continue
                 path = os.path.join("" if folder == "." else folder, event.name)  # noqa: PTH118
                 self._moves.see(event, path)
-                heard.names_changed |= self._discovery.means(path) or self._discovery.leads_to(path)
+                heard.names_changed |= (
+                    folder in self._link_folders
+                    or self._discovery.means(path)
+                    or self._discovery.leads_to(path)
+                )
         heard.landed = self._moves.landed()
         return heard
 

@@ -21,6 +21,8 @@ class Found(msgspec.Struct, kw_only=True):
     """By path, in the order of their names."""
     folders: set[str] = msgspec.field(default_factory=set)
     """Where a change can bring or take files."""
+    link_folders: set[str] = msgspec.field(default_factory=set)
+    """Those of them that no pattern means: links lead there."""
     problems: dict[str, str] = msgspec.field(default_factory=dict)
     """Sentences by path: what is there and cannot be followed."""
     missing: dict[str, str] = msgspec.field(default_factory=dict)
@@ -76,6 +78,10 @@ class Discovery:
         return found
 
     def _take(self, path: str, found: Found) -> None:
+        if Path(path).is_symlink():
+            target = str(Path(path).resolve().parent)
+            found.folders.add(target)
+            found.link_folders.add(target)
         try:
             seen = Path(path).stat()
         except OSError as error:
@@ -94,8 +100,6 @@ class Discovery:
             if path in self._patterns:
                 hint = f"; its files are {path}/*" if stat.S_ISDIR(seen.st_mode) else ""
                 found.problems[path] = f"cannot follow {path}: it is {kind}{hint}"
-        if Path(path).is_symlink():
-            found.folders.add(str(Path(path).resolve().parent))
 
 
 def _path_matcher(pattern: str) -> list[re.Pattern[str]]:

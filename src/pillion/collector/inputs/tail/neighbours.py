@@ -21,8 +21,9 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def neighbours(path: str) -> list[Neighbour]:
-    """The regular files beside `path` whose names rotation may have made of its name, the oldest first."""
-    folder, base = os.path.split(path)
+    """The regular files beside `path` (where it leads, when it is a link) whose names rotation may have made of its
+    name, the oldest first."""
+    folder, base = os.path.split(os.path.realpath(path))
     found = []
     with contextlib.suppress(OSError), os.scandir(folder or ".") as entries:
         for entry in entries:

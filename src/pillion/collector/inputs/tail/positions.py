@@ -69,7 +69,7 @@ class Positions:
         if known is None:  # devices are numbered anew when a volume is mounted again
             same = (one for one in self.known.values() if one.id.inode == file_id.inode and one.path == path)
             known = next((one for one in same if one.position.fingerprint.size), None)
-        if known is not None and self._settings.db_compare_filename and known.name != path:
+        if known is not None and self._settings.db_compare_filename and known.path != path:
             return None
         return known
 

@@ -117,4 +117,5 @@ class Saving:
 
 
 def _of(tailer: Tailer) -> Checkpoint:
-    return Checkpoint(id=tailer.id, name=tailer.status.path, path=tailer.path, position=tailer.checkpoint)
+    name = tailer.status.path if tailer.is_closed else tailer.name()
+    return Checkpoint(id=tailer.id, name=name, path=tailer.path, position=tailer.checkpoint)

@@ -136,7 +136,7 @@ class Tail:
         for _ in range(16):
             found = self._files.look(landed, trusted=trusted and not self._changes.is_deaf)
             landed = {}
-            if not self._changes.watch_folders(found.folders):
+            if not self._changes.watch_folders(found.folders, found.link_folders):
                 break
         about = f"{self._context.name} inotify"
         if self._changes.problem:
