@@ -26,7 +26,6 @@ class DummySettings(InputSettings, frozen=True, kw_only=True):
     without_effect: ClassVar[Mapping[str, str]] = {
         "metadata": "records have no metadata here",
         "test_hang_on_exit": "it is for Fluent Bit's own tests",
-        "threaded": "inputs share the collector's loop",
     }
 
     dummy: Annotated[str, key(help="the record: a JSON object")] = _DEFAULT

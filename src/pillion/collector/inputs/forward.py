@@ -10,8 +10,8 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pillion.collector.configuration.settings import InputSettings, Kind, TlsSettings, key
-from pillion.collector.inputs.serving import Connection, Listener, Where
+from pillion.collector.configuration.settings import Differs, InputSettings, Kind, TlsSettings, key
+from pillion.collector.inputs.serving import Connection, Listener, ListenSettings, Where
 from pillion.collector.network.credentials import Secret, secret
 from pillion.collector.network.forwardprotocol import (
     ForwardProtocolError,
@@ -47,7 +47,15 @@ _PING_BYTES = 4096
 class ForwardSettings(InputSettings, frozen=True, kw_only=True):
     without_effect: ClassVar[Mapping[str, str]] = {
         "buffer_chunk_size": "reads grow with what there is",
-        "threaded": "inputs share the collector's loop",
+    }
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "acknowledgements": (
+            "when the records are settled",
+            Differs(
+                fluent_bit="when they are in its memory",
+                why="records that a sender counts as safe would be lost",
+            ),
+        ),
     }
 
     listen: Annotated[str, key(help="the address to listen on")] = "0.0.0.0"  # noqa: S104 - as Fluent Bit
@@ -67,6 +75,7 @@ class ForwardSettings(InputSettings, frozen=True, kw_only=True):
             help="`USER PASSWORD`: who may send",
         ),
     ] = ()  # fmt: skip
+    net: ListenSettings = ListenSettings()
     tls: TlsSettings = TlsSettings()
 
     def __post_init__(self) -> None:
@@ -135,7 +144,7 @@ class _Session:
                 self._input.shared_key.read()
             ):
                 return
-            while data := await self._connection.receive(_MESSAGE if frames.held else None):
+            while data := await self._receive(frames):
                 for frame in frames.feed(data):
                     await self._take(frame)
                 change, held = frames.held - held, frames.held
@@ -145,6 +154,11 @@ class _Session:
             self._connection.abort()
         finally:
             self._input.hold(-held)
+
+    async def _receive(self, frames: Frames) -> bytes:
+        if frames.held:
+            return await self._connection.receive(_MESSAGE)
+        return await self._connection.receive_next(self._input.settings.net.io_timeout or None)
 
     async def _take(self, frame: bytes) -> None:
         message = decode_message(frame)
@@ -237,6 +251,7 @@ def build(settings: ForwardSettings, context: InputContext) -> Forward:
         port=settings.port,
         unix_path=settings.unix_path,
         unix_mode=int(settings.unix_perm, 8) if settings.unix_perm else None,
+        settings=settings.net,
     )
     security = server_context(settings.tls, settings.place) if settings.tls.on else None
     return Forward(settings, context, Listener(where, security, context.log))

@@ -14,7 +14,7 @@ import msgspec
 
 from pillion.collector.configuration.settings import Differs, InputSettings, Kind, TlsSettings, key
 from pillion.collector.inputs.httppayload import RefusedError, inflated, records_of, safe_tag, tag_of
-from pillion.collector.inputs.serving import Connection, Listener, Where
+from pillion.collector.inputs.serving import Connection, Listener, ListenSettings, Where
 from pillion.collector.plugin import InputPlugin
 from pillion.collector.records import Accessor, Records, parse_accessor
 
@@ -44,7 +44,7 @@ class HttpSettings(InputSettings, frozen=True, kw_only=True):
     without_effect: ClassVar[Mapping[str, str]] = {
         "http2": _HTTP2, "http_server.http2": _HTTP2,
         "buffer_chunk_size": _READS, "http_server.buffer_chunk_size": _READS,
-        "workers": _WORKERS, "http_server.workers": _WORKERS, "threaded": _WORKERS,
+        "workers": _WORKERS, "http_server.workers": _WORKERS,
     }  # fmt: skip
     refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (
@@ -86,6 +86,7 @@ class HttpSettings(InputSettings, frozen=True, kw_only=True):
             ),
         ),
     ] = 30.0
+    net: ListenSettings = ListenSettings()
     tls: TlsSettings = TlsSettings()
 
     def __post_init__(self) -> None:
@@ -175,7 +176,7 @@ class _Exchange:
         except RefusedError as refused:
             await self._answer(refused.status, refused.text)
             is_answered = True
-        return is_answered and self._http.our_state is h11.DONE
+        return is_answered and self._http.our_state is h11.DONE and self._input.settings.net.keepalive
 
     async def _payload(self, request: h11.Request) -> bytes:
         limit = self._input.settings.buffer_max_size
@@ -242,6 +243,8 @@ class _Exchange:
         headers = [(header[0], header[1]) for header in settings.success_header]
         if status != 204:
             headers.append(("Content-Length", "0"))
+        if not settings.net.keepalive:
+            headers.append(("Connection", "close"))
         response = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
         return (self._http.send(response) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
@@ -263,7 +266,12 @@ class _Exchange:
     async def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             is_idle = self._http.their_state is h11.IDLE and not self._http.trailing_data[0]
-            self._http.receive_data(await self._connection.receive(None if is_idle else _REQUEST))
+            idle_timeout = self._input.settings.net.io_timeout or None
+            self._http.receive_data(
+                await self._connection.receive_next(idle_timeout)
+                if is_idle
+                else await self._connection.receive(_REQUEST)
+            )
         return event
 
     def _remote_address(self, request: h11.Request) -> str:
@@ -317,7 +325,7 @@ def build(settings: HttpSettings, context: InputContext) -> HttpInput:
         )
         settings = msgspec.structs.replace(settings, successful_response_code=201)
     security = server_context(settings.tls, settings.place) if settings.tls.on else None
-    where = Where(host=settings.listen, port=settings.port)
+    where = Where(host=settings.listen, port=settings.port, settings=settings.net)
     return HttpInput(settings, context, Listener(where, security, context.log))
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 
+from pillion.collector.configuration.settings import Keys, Kind, key
 from pillion.errors import HostError
 
 if TYPE_CHECKING:
     import logging
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 _CONNECTIONS = 1000
 """Most at a time; the next one is closed at once."""
@@ -23,9 +24,29 @@ _LAST_READ = 0.1
 """Seconds of silence after which a connection has said everything, once the collector stops."""
 _LAST_READS = 2.0
 """Seconds after which it is not listened to any more, then, even if it never falls silent."""
-_HANDSHAKE = 10.0
 _COMPLAINT_INTERVAL = 10.0
 """Seconds between two lines about the same kind of bad client."""
+
+
+class ListenSettings(Keys, frozen=True, kw_only=True):
+    """A group of inputs that listen (src/flb_downstream.c, `downstream_net`)."""
+
+    without_effect: ClassVar[Mapping[str, str]] = {
+        "net.accept_timeout_log_error": "a connection that is not completed is always said",
+    }
+
+    io_timeout: Annotated[
+        float,
+        key(name="net.io_timeout", kind=Kind.SECONDS, help="how long a connection may be idle; 0: for ever"),
+    ] = 0.0
+    accept_timeout: Annotated[
+        float, key(name="net.accept_timeout", kind=Kind.SECONDS, help="how long a TLS handshake may take")
+    ] = 10.0
+    keepalive: Annotated[
+        bool, key(name="net.keepalive", help="several requests over one connection, of http")
+    ] = True
+    share_port: Annotated[bool, key(name="net.share_port", help="let others listen on the port, too")] = False
+    backlog: Annotated[int, key(name="net.backlog", help="connections that wait to be accepted")] = 128
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +56,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     unix_path: str = ""
     unix_mode: int | None = None
+    settings: ListenSettings = ListenSettings()
 
     def __str__(self) -> str:
         return f"unix:{self.unix_path}" if self.unix_path else f"{self.host}:{self.port}"
@@ -84,6 +106,13 @@ class Connection:
             return b""
         finally:
             self._patience = None
+
+    async def receive_next(self, timeout: float | None) -> bytes:
+        """As `receive`, between two messages: nobody is blamed for having nothing to say."""
+        try:
+            return await self.receive(timeout)
+        except SilentPeerError:
+            return b""
 
     async def send(self, data: bytes, timeout: float) -> None:
         """Wait until the other side takes it. Raises SilentPeerError when it does not."""
@@ -216,13 +245,15 @@ class Listener:
         self, accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
     ) -> asyncio.Server:
         where = self._where
-        security, timeout = self._security, _HANDSHAKE if self._security is not None else None
+        security = self._security
+        timeout = where.settings.accept_timeout if security is not None else None
         try:
             if where.unix_path:
                 _remove_socket(Path(where.unix_path))
                 server = await asyncio.start_unix_server(
                     accepted,
                     where.unix_path,
+                    backlog=where.settings.backlog,
                     ssl=security,
                     ssl_handshake_timeout=timeout,
                     start_serving=False,
@@ -234,6 +265,8 @@ class Listener:
                     accepted,
                     where.host,
                     where.port,
+                    backlog=where.settings.backlog,
+                    reuse_port=where.settings.share_port or None,
                     ssl=security,
                     ssl_handshake_timeout=timeout,
                     start_serving=False,

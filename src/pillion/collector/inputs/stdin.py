@@ -8,7 +8,7 @@ import select
 import stat
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pillion.collector.configuration.settings import InputSettings, Kind, key
+from pillion.collector.configuration.settings import Differs, InputSettings, Kind, key
 from pillion.collector.inputs.stdinlines import LineReader
 from pillion.collector.plugin import InputPlugin
 
@@ -27,7 +27,11 @@ _LAST_READS = 16
 
 
 class StdinSettings(InputSettings, frozen=True, kw_only=True):
-    without_effect: ClassVar[Mapping[str, str]] = {"threaded": "inputs share the collector's loop"}
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "lines that are no JSON": (
+            "kept under `key`", Differs(fluent_bit="passed over", why="they would be lost without a word")
+        ),
+    }  # fmt: skip
 
     parser: Annotated[str, key(help="how to read each line; without it lines are JSON")] = ""
     key: Annotated[str, key(help="ours: the key for lines that are neither JSON nor match the parser")] = (

@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, assert_never
 
-from pillion.collector.configuration.settings import Kind, OutputSettings, key
+from pillion.collector.configuration.settings import Differs, Kind, OutputSettings, key
 from pillion.collector.network.interruption import Interruption
 from pillion.collector.outputs import fileformats
 from pillion.collector.outputs.destinations import Action, Destinations, Pattern, sort
@@ -42,6 +42,11 @@ DateFormat = Literal[
 
 
 class FileSettings(OutputSettings, frozen=True, kw_only=True):
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "a file that cannot be written": (
+            "tried again", Differs(fluent_bit="the chunk is dropped", why="a full disk would lose records")
+        ),
+    }  # fmt: skip
     refused: ClassVar[Mapping[str, str]] = {
         "atomic_chunks": "a file for each delivery is not written; let its reader follow the file, with format plain",
     }
