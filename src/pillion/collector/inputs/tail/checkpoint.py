@@ -6,7 +6,7 @@ inode and its size alone, as it does for Fluent Bit.
 
 A transaction is written at most once per second and without waiting for the disk (`synchronous=NORMAL` on a write-ahead
 log): what survives is always a state that was true, after a crash of the machine perhaps an older one, and an older one
-means lines twice and never lines lost. docs/decisions/0012 has the alternatives.
+means lines twice and never lines lost. docs/decisions/0014-checkpoints.md has the alternatives.
 """
 
 from __future__ import annotations
