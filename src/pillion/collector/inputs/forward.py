@@ -161,7 +161,7 @@ class _Session:
         return await self._connection.receive_next(self._input.settings.net.io_timeout or None)
 
     async def _take(self, frame: bytes) -> None:
-        message = decode_message(frame)
+        message = decode_message(frame, self._count_replaced)
         if message is None:
             return
         if message.signal:
@@ -176,11 +176,14 @@ class _Session:
 
     async def _put(self, message: Message, claim: _Claim) -> None:
         tag = self._input.tag(message.tag)
-        for entries in unpacked(message, self._input.settings.buffer_max_size):
+        for entries in unpacked(message, self._input.settings.buffer_max_size, self._count_replaced):
             content = records(entries)
             if content.bodies:
                 claim.add()
                 await self._intake.put(tag, content, settled=claim.settle)
+
+    def _count_replaced(self, records: int) -> None:
+        self._input.context.status.invalid_utf8 += records
 
     async def _shake_hands(self, shared_key: str) -> bool:
         """HELO, PING, PONG. False when the sender has no business here."""

@@ -207,6 +207,8 @@ class _Exchange:
             raise RefusedError(400, "error: invalid HTTP method\n")
         body = inflated(payload, _header(request, b"content-encoding"), _UNPACKED * settings.buffer_max_size)
         bodies = records_of(_header(request, b"content-type"), body)
+        if not _is_utf8(body):
+            self._input.context.status.invalid_utf8 += sum("\ufffd" in repr(each) for each in bodies)
         if settings.add_remote_addr:
             address = self._remote_address(request)
             for each in bodies:
@@ -308,6 +310,14 @@ class _Settlement:
         if self.pay is not None:
             self.pay(self._answer())
         self.wake.set()
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _header(request: h11.Request, name: bytes) -> str:

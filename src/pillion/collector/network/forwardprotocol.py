@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgpack
@@ -101,9 +101,15 @@ class Frames:
         return msgpack.Unpacker(max_buffer_size=self._limit + _BATCH_BYTES)
 
 
-def decode_message(frame: bytes) -> Message | None:
-    """None for a heartbeat (nil). Raises ForwardProtocolError for everything that is no message."""
-    parts = decode(frame)
+def _not_counted(records: int) -> None: ...
+
+
+def decode_message(frame: bytes, replaced: Callable[[int], None] = _not_counted) -> Message | None:
+    """None for a heartbeat (nil). Raises ForwardProtocolError for everything that is no message.
+
+    `replaced` is told of records whose text was no UTF-8.
+    """
+    parts = decode(frame, replaced)
     if parts is None:
         return None
     if not isinstance(parts, list) or len(parts) < 2 or not isinstance(parts[0], str):
@@ -131,7 +137,9 @@ def decode_message(frame: bytes) -> Message | None:
     )
 
 
-def unpacked(message: Message, limit: int) -> Iterator[Entries]:
+def unpacked(
+    message: Message, limit: int, replaced: Callable[[int], None] = _not_counted
+) -> Iterator[Entries]:
     """The entries in batches. Raises ForwardProtocolError when they are not entries, or one has more than `limit`."""
     if not isinstance(message.entries, bytes):
         yield message.entries
@@ -144,12 +152,12 @@ def unpacked(message: Message, limit: int) -> Iterator[Entries]:
             batch.append(frame)
             size += len(frame)
             if size >= _BATCH_BYTES:
-                yield decode(_ARRAY32.pack(0xDD, len(batch)) + b"".join(batch))
+                yield decode(array_head(len(batch)) + b"".join(batch), replaced)
                 batch, size = [], 0
     if frames.held:
         raise ForwardProtocolError("the last packed entry is not complete")
     if batch:
-        yield decode(_ARRAY32.pack(0xDD, len(batch)) + b"".join(batch))
+        yield decode(array_head(len(batch)) + b"".join(batch), replaced)
 
 
 def records(entries: Entries) -> Records:
@@ -178,17 +186,26 @@ def nanoseconds(at: object) -> int:
     raise ForwardProtocolError("a time is a number of seconds or an EventTime")
 
 
-def decode(frame: bytes) -> Any:
+def decode(frame: bytes, replaced: Callable[[int], None] = _not_counted) -> Any:
     """Text that is no UTF-8 has U+FFFD in place of what is wrong. Raises ForwardProtocolError."""
     try:
         try:
             return msgspec.msgpack.decode(frame, ext_hook=_extension)
         except UnicodeDecodeError:
-            return msgpack.unpackb(
+            found = msgpack.unpackb(
                 frame, ext_hook=_extension, unicode_errors="replace", strict_map_key=False, use_list=True
             )
+            replaced(_maps_with_replacements(found))
+            return found
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError, msgpack.OutOfData) as error:
         raise ForwardProtocolError("a message cannot be decoded") from error
+
+
+def _maps_with_replacements(value: Any) -> int:
+    """How many records: the outermost maps."""
+    if isinstance(value, dict):
+        return int("\ufffd" in repr(value))
+    return sum(map(_maps_with_replacements, value)) if isinstance(value, list) else 0
 
 
 def _extension(code: int, data: memoryview | bytes) -> object:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from pillion.collector.outputs.upstream import Upstream
     from pillion.collector.plugin import OutputContext, Verdict
     from pillion.collector.records import Content
 
@@ -53,13 +54,10 @@ class ForwardSettings(OutputSettings, frozen=True, kw_only=True):
         "retain_metadata_in_forward_mode": "records have no metadata here",
         "fluentd_compat": "it is about metrics and traces",
     }
-    refused: ClassVar[Mapping[str, str]] = {
-        "upstream": "name one host and port; in Kubernetes a Service spreads the connections",
-    }
-
     host: Annotated[str, key(help="the server")] = "127.0.0.1"
     port: Annotated[int, key(help="its port")] = 24224
     unix_path: Annotated[str, key(help="its Unix socket, in place of host and port")] = ""
+    upstream: Annotated[str, key(help="a file with several servers, in place of host and port")] = ""
     tag: Annotated[str, key(help="the tag to send instead; `$key` and `$TAG[1]` as in record accessors")] = ""
     time_as_integer: Annotated[bool, key(help="whole seconds, for Fluentd before 0.14")] = False
     send_options: Annotated[bool, key(help="send the number of records with each message")] = False
@@ -253,7 +251,16 @@ def _unacknowledged(records: Records, outgoing: Outgoing, acknowledged: set[str]
     )
 
 
-def build(settings: ForwardSettings, context: OutputContext) -> Forward:
+def build(settings: ForwardSettings, context: OutputContext) -> Forward | Upstream:
+    if not settings.upstream:
+        return _to_one(settings, context)
+    from pillion.collector.outputs.upstream import Upstream, read_nodes
+
+    nodes = read_nodes(context.folder / settings.upstream, ForwardSettings, context.environment)
+    return Upstream([_to_one(msgspec.structs.replace(node, net=settings.net), context) for node in nodes])
+
+
+def _to_one(settings: ForwardSettings, context: OutputContext) -> Forward:
     from pillion.collector.network.tls import client_context
 
     net = settings.net

@@ -123,6 +123,18 @@ def test_an_empty_chunk_and_one_of_metrics_are_acknowledged_too() -> None:
     assert run(test).records == []
 
 
+def test_text_that_is_no_utf8_is_replaced_and_counted() -> None:
+    async def test(intake: HeldIntake) -> None:
+        async with served(intake) as (server, _), client(server) as sender:
+            sender.writer.write(
+                b"\x92\xa3app\x93" + b"\x92\x07\x81\xa1k\xa1\xff" * 2 + b"\x92\x07\x81\xa1k\xa1x"
+            )
+            await intake.until(3)
+            assert server.context.status.invalid_utf8 == 2
+
+    assert run(test).bodies == [{"k": "�"}, {"k": "�"}, {"k": "x"}]
+
+
 def test_an_acknowledgement_reaches_a_sender_that_has_finished_sending() -> None:
     async def test(intake: HeldIntake) -> None:
         async with served(intake) as (server, _), client(server) as sender:

@@ -308,6 +308,15 @@ def test_the_clients_address_is_added_when_asked() -> None:
     assert run(test).bodies == [{"from": "127.0.0.1"}, {"from": "kept"}, {"from": "10.0.0.7"}]
 
 
+def test_text_that_is_no_utf8_is_replaced_and_counted() -> None:
+    async def test(intake: HeldIntake) -> None:
+        async with served(intake) as (server, _), client(server) as sender:
+            assert (await sender.post("/", b'[{"a":"\xff"},{"a":"b"}]')).status == 201
+            assert server.context.status.invalid_utf8 == 1
+
+    assert run(test).bodies == [{"a": "�"}, {"a": "b"}]
+
+
 def test_other_methods_are_refused_and_health_is_told_when_asked() -> None:
     async def test(intake: HeldIntake) -> None:
         async with served(intake, enable_health_endpoint=True) as (server, _), client(server) as sender:

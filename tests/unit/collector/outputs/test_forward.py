@@ -19,6 +19,7 @@ import pytest
 from tests.plugin_lab import HeldIntake, InputSurroundings, OutputSurroundings
 from tests.unit.collector.network.certificates import Certificates
 
+from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import NetSettings, TlsSettings
 from pillion.collector.inputs import forward as inputs
 from pillion.collector.outputs import forward as module
@@ -284,6 +285,70 @@ def test_a_key_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         verdict = deliver(peer, shared_key_file=str(tmp_path / "missing"))
     assert isinstance(verdict, Again)
     assert "cannot read the credential" in verdict.reason
+
+
+# ── several servers ──────────────────────────────────────────────────────────────────────────────────────────────────
+def upstream(folder: Path, text: str) -> Any:
+    (folder / "upstream.conf").write_text(text)
+    context = OutputSurroundings()
+    context.folder, context.environment = folder, {"KEY": "s"}
+    return PLUGIN.build(ForwardSettings(upstream="upstream.conf"), context)
+
+
+def test_deliveries_go_from_server_to_server(tmp_path: Path) -> None:
+    nodes = "[UPSTREAM]\n  name both\n[NODE]\n  name a\n  host 127.0.0.1\n  port {}\n"
+    nodes += "[NODE]\n  Host 127.0.0.1\n  Port {}\n"
+    with Peer() as first, Peer() as second:
+        sender = upstream(tmp_path, nodes.format(first.port, second.port))
+        assert [sender.deliver("app", RECORDS) for _ in range(4)] == [Delivered()] * 4
+        sender.close()
+    assert (len(first.messages), len(second.messages)) == (2, 2)
+
+
+def test_a_server_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        gone = taken.getsockname()[1]
+    node = "[NODE]\n  host 127.0.0.1\n  port {}\n"
+    with Peer() as peer:
+        sender = upstream(tmp_path, node.format(gone) + node.format(peer.port))
+        assert [sender.deliver("app", RECORDS) for _ in range(3)] == [Delivered()] * 3
+        sender.close()
+    none = upstream(tmp_path, node.format(gone) * 2)
+    assert none.deliver("app", RECORDS) == Again(
+        reason=f"cannot connect to 127.0.0.1:{gone}: Connection refused", remaining=RECORDS
+    )
+
+
+def test_a_node_has_keys_of_its_own(tmp_path: Path) -> None:
+    intake = HeldIntake()
+    with served(intake, shared_key="s") as server:
+        port = server.listener.port
+        text = f"[NODE]\n  host 127.0.0.1\n  port {port}\n  shared_key ${{KEY}}\n  tag other\n"
+        sender = upstream(tmp_path, text)
+        assert sender.deliver("app", RECORDS) == Delivered()
+        sender.close()
+    assert {tag for tag, _, _ in intake.records} == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "has no [NODE]"),
+        ("[NODE]\n  host x\n", "upstream.conf:1: [NODE]: port is missing"),
+        ("[NODE]\n  host x\n  port y\n", "upstream.conf:3: [NODE]: port"),
+        ("[NODE]\n  host x\n  port 1\n  prot 2\n", "upstream.conf:4: [NODE]: prot: there is no such key"),
+        ("[NODES]\n", "there are only [UPSTREAM] and [NODE]"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        upstream(tmp_path, text)
+    assert complaint in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read the upstream file: No such file"):
+        PLUGIN.build(ForwardSettings(upstream=str(tmp_path / "gone")), OutputSurroundings())
 
 
 # ── the two halves ───────────────────────────────────────────────────────────────────────────────────────────────────
