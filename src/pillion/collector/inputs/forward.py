@@ -11,6 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pillion.collector.configuration.settings import Differs, InputSettings, Kind, TlsSettings, key
+from pillion.collector.inputs.compacting import compacted
 from pillion.collector.inputs.serving import Connection, Listener, ListenSettings, Where
 from pillion.collector.network.credentials import Secret, secret
 from pillion.collector.network.forwardprotocol import (
@@ -180,7 +181,7 @@ class _Session:
             content = records(entries)
             if content.bodies:
                 claim.add()
-                await self._intake.put(tag, content, settled=claim.settle)
+                await self._intake.put(tag, compacted(content), settled=claim.settle)
 
     def _count_replaced(self, records: int) -> None:
         self._input.context.status.invalid_utf8 += records

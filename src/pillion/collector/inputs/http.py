@@ -13,6 +13,7 @@ import h11
 import msgspec
 
 from pillion.collector.configuration.settings import Differs, InputSettings, Kind, TlsSettings, key
+from pillion.collector.inputs.compacting import compacted
 from pillion.collector.inputs.httppayload import RefusedError, inflated, records_of, safe_tag, tag_of
 from pillion.collector.inputs.serving import Connection, Listener, ListenSettings, Where
 from pillion.collector.plugin import InputPlugin
@@ -222,7 +223,7 @@ class _Exchange:
         try:
             async with asyncio.timeout(self._input.settings.settle_timeout or None):
                 for tag, records in chunks.items():
-                    await self._intake.put(tag, records, settled=settlement.settle)
+                    await self._intake.put(tag, compacted(records), settled=settlement.settle)
                 if not self._connection.is_ending:
                     await settlement.wake.wait()
         except TimeoutError:
