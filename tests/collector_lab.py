@@ -206,7 +206,7 @@ def configuration(
     return Configuration(
         file="test.conf",
         folder=".",
-        service=ServiceSettings(**{"grace": 20.0, "scheduler_base": 0.001, "scheduler_cap": 0.01} | (service or {})),
+        service=ServiceSettings(**{"grace": 20.0, "storage_path": "storage", "scheduler_base": 0.001, "scheduler_cap": 0.01} | (service or {})),
         inputs=tuple(
             PluginSection(kind=PluginKind.INPUT, plugin="hand", name=name, settings=HandSettings(**given), place=place)
             for name, given in (inputs if inputs is not None else {"in": {}}).items()

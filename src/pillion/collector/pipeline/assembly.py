@@ -79,6 +79,11 @@ def plan(
 
     Raises ConfigurationError or HostError, and then nothing is left open.
     """
+    for section in configuration.inputs:
+        if section.settings.storage_type == "filesystem" and not configuration.service.storage_path:
+            raise ConfigurationError(
+                f"{section.place}: [INPUT] {section.plugin}: storage.type filesystem needs a storage.path in [SERVICE]"
+            )
     with contextlib.ExitStack() as on_failure:
         planned_outputs = tuple(
             _plan_output(section, configuration.service, surroundings, outputs, on_failure)

@@ -6,8 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.collector_lab import Lab, lines_of, live
 
+from pillion.collector.configuration import ConfigurationError
 from pillion.collector.plugin import Again
 from pillion.collector.records import Content
 
@@ -134,6 +136,11 @@ def test_damaged_records_are_counted_and_do_not_stop_the_others(tmp_path: Path) 
     assert lab.out.texts == ["second"]
     assert lab.pipeline.output_statuses[0].dropped == 1
     assert [file.suffix for file in (tmp_path / "storage").iterdir()] in ([".damaged", ""], ["", ".damaged"])
+
+
+def test_a_disk_without_a_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"storage\.path"):
+        live(tmp_path, nothing, inputs=ON_DISK, service={"storage_path": ""})
 
 
 async def nothing(lab: Lab) -> None:
