@@ -21,6 +21,9 @@ class Authorization(Protocol):
     def headers(self, request: Request) -> Headers:
         """Raises HostError or PeerError when they cannot be had at the moment."""
 
+    def renew(self) -> bool:
+        """The other side did not accept them (401). False when there are no newer ones to be had."""
+
     def interrupt(self) -> None:
         """End a `headers` that waits. Called from another thread."""
 
@@ -28,6 +31,9 @@ class Authorization(Protocol):
 class Anonymous(msgspec.Struct, frozen=True):
     def headers(self, request: Request) -> Headers:  # noqa: ARG002 - the protocol's
         return ()
+
+    def renew(self) -> bool:
+        return False
 
     def interrupt(self) -> None:
         """Nothing waits."""
@@ -43,6 +49,9 @@ class Basic(msgspec.Struct, frozen=True):
         pair = f"{self.user}:{self.password.read()}".encode()
         return (("Authorization", "Basic " + base64.b64encode(pair).decode("ascii")),)
 
+    def renew(self) -> bool:
+        return False
+
     def interrupt(self) -> None:
         """Nothing waits."""
 
@@ -56,6 +65,9 @@ class Token(msgspec.Struct, frozen=True):
 
     def headers(self, request: Request) -> Headers:  # noqa: ARG002 - the protocol's
         return ((self.header, f"{self.scheme} {self.secret.read()}".lstrip()),)
+
+    def renew(self) -> bool:
+        return False
 
     def interrupt(self) -> None:
         """Nothing waits."""

@@ -97,6 +97,9 @@ class Sigv4:
         SigV4Auth(frozen, self._identity.service, self._identity.region).add_auth(signed)
         return tuple((name, str(value)) for name, value in signed.headers.items())
 
+    def renew(self) -> bool:
+        return False  # botocore does it in time
+
     def interrupt(self) -> None:
         """Credentials come from this machine, or within botocore's own time limits."""
 

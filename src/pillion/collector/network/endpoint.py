@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import msgspec
+
+from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.network.proxies import parse_proxy, proxy_from_environment
 from pillion.collector.network.tls import client_context
 
@@ -11,6 +15,30 @@ if TYPE_CHECKING:
     from pillion.collector.configuration.settings import NetSettings, TlsSettings
     from pillion.collector.network.sender import HttpSender
     from pillion.collector.plugin import OutputContext
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """What an http(s) URL names."""
+
+    tls: bool
+    host: str
+    port: int
+    path: str
+    """With the query; empty when the URL has none."""
+
+
+def parse_address(url: str, place: str) -> Address:
+    """`place` is FILE:LINE and the key. Raises ConfigurationError."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{place}: {error}") from error
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ConfigurationError(f"{place}: it is not http(s)://HOST[:PORT]/PATH")
+    tls = parts.scheme == "https"
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return Address(tls=tls, host=host, port=port or (443 if tls else 80), path=path)
 
 
 def open_sender(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pillion.collector.records import Content
 
 
+_UNAUTHORIZED = 401
+
+
 class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     """What became of records that are to be sent at once."""
 
@@ -92,7 +95,14 @@ class HttpOutput:
 
 
 def exchange(sender: HttpSender, authorization: Authorization, request: Request) -> Answer | NoAnswer:
-    """Send with credentials; not having them is no answer either."""
+    """Send with credentials; not having them is no answer either. A token that is not accepted is renewed, once."""
+    answer = _exchange(sender, authorization, request)
+    if isinstance(answer, Answer) and answer.status == _UNAUTHORIZED and authorization.renew():
+        return _exchange(sender, authorization, request)
+    return answer
+
+
+def _exchange(sender: HttpSender, authorization: Authorization, request: Request) -> Answer | NoAnswer:
     try:
         credentials = authorization.headers(request)
     except (HostError, PeerError) as error:

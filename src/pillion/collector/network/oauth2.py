@@ -13,14 +13,15 @@ import msgspec
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import Keys, Kind, NetSettings, TlsSettings, key
 from pillion.collector.network.credentials import secret
-from pillion.collector.network.endpoint import open_sender
+from pillion.collector.network.endpoint import open_sender, parse_address
 from pillion.collector.network.message import Answer, Request
 from pillion.errors import PeerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pillion.clock import Clock
     from pillion.collector.network.authorization import Headers
-    from pillion.collector.network.credentials import Secret
     from pillion.collector.network.sender import HttpSender
     from pillion.collector.plugin import OutputContext
 
@@ -68,32 +69,46 @@ class _Token(msgspec.Struct, frozen=True):
     expires_in: float = _LIFETIME
 
 
-class ClientCredentials:
-    """An Authorization: `Bearer` and a token, which is renewed before it ends."""
+class RenewedToken:
+    """An Authorization: `Bearer` and a token, which is renewed before it ends.
 
-    def __init__(self, settings: OAuth2Settings, sender: HttpSender, client: Secret, clock: Clock) -> None:
-        self._settings = settings
+    `ask` makes the request for one, with its credentials; it is given the time.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[float], tuple[Request, Headers]],
+        sender: HttpSender,
+        clock: Clock,
+        *,
+        skew: float,
+    ) -> None:
+        self._ask = ask
         self._sender = sender
-        self._secret = client
         self._clock = clock
+        self._skew = skew
         self._lock = threading.Lock()
         self._token = ""
         self._ends = 0.0
 
     def headers(self, request: Request) -> Headers:  # noqa: ARG002 - the protocol's
-        """Raises PeerError when no token can be had."""
+        """Raises PeerError, or what `ask` raises, when no token can be had."""
         with self._lock:
             if not self._token or self._clock.now() >= self._ends:
                 self._renew()
             return (("Authorization", f"Bearer {self._token}"),)
+
+    def renew(self) -> bool:
+        with self._lock:
+            self._token = ""
+        return True
 
     def interrupt(self) -> None:
         self._sender.interrupt()
 
     def _renew(self) -> None:
         asked = self._clock.now()
-        request, credentials = token_request(self._settings, self._secret.read())
-        answer = self._sender.send(request, credentials)
+        answer = self._sender.send(*self._ask(asked))
         if not isinstance(answer, Answer):
             raise PeerError(f"cannot get an OAuth 2.0 token: {answer.reason}")
         if not answer.is_success:
@@ -104,7 +119,7 @@ class ClientCredentials:
         except msgspec.DecodeError as error:
             raise PeerError("cannot get an OAuth 2.0 token: the answer has no access_token") from error
         self._token = token.access_token
-        self._ends = asked + max(1.0, token.expires_in - self._settings.refresh_skew_seconds)
+        self._ends = asked + max(1.0, token.expires_in - self._skew)
 
 
 def token_request(settings: OAuth2Settings, client_secret: str) -> tuple[Request, Headers]:
@@ -128,29 +143,26 @@ def token_request(settings: OAuth2Settings, client_secret: str) -> tuple[Request
 
 def client_credentials(
     settings: OAuth2Settings, context: OutputContext, *, place: str, net: NetSettings, tls: TlsSettings
-) -> ClientCredentials:
+) -> RenewedToken:
     """Raises ConfigurationError for what is missing."""
     if not (settings.token_url and settings.client_id):
         raise ConfigurationError(f"{place}: oauth2.enable: needs oauth2.token_url and oauth2.client_id")
     if not (settings.client_secret or settings.client_secret_file):
         raise ConfigurationError(f"{place}: oauth2.enable: needs oauth2.client_secret")
-    try:
-        parts = urlsplit(settings.token_url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-        parts = urlsplit("")
-    if not host or parts.scheme not in {"http", "https"}:
-        raise ConfigurationError(f"{place}: oauth2.token_url: it is not http(s)://HOST[:PORT]/PATH")
+    address = parse_address(settings.token_url, f"{place}: oauth2.token_url")
     sender = open_sender(
         context,
         place=place,
-        host=host,
-        port=port or (443 if parts.scheme == "https" else 80),
+        host=address.host,
+        port=address.port,
         net=msgspec.structs.replace(net, connect_timeout=settings.connect_timeout or net.connect_timeout),
-        tls=msgspec.structs.replace(tls, on=parts.scheme == "https", vhost=""),
+        tls=msgspec.structs.replace(tls, on=address.tls, vhost=""),
         workers=1,
         answer_timeout=settings.timeout or None,
     )
     client = secret(settings.client_secret, settings.client_secret_file, context.folder)
-    return ClientCredentials(settings, sender, client, context.clock)
+
+    def ask(_: float) -> tuple[Request, Headers]:
+        return token_request(settings, client.read())
+
+    return RenewedToken(ask, sender, context.clock, skew=settings.refresh_skew_seconds)
