@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from pillion.collector.catalogue import Catalogue, filter_plugin
-from pillion.collector.configuration import Configuration, PluginSection, load
+from pillion.collector.configuration import Configuration, ConfigurationError, PluginSection, load
 from pillion.collector.configuration.settings import FilterSettings
 from pillion.collector.multiline import Multiline, build, builtin
 from pillion.collector.parsers import Parser, build_parser
@@ -71,6 +71,8 @@ class Surroundings:
 
     def parser(self, name: str) -> Parser:
         found = {each.name: each for each in self._configuration.parsers}
+        if name not in found:
+            raise ConfigurationError(f"there is no parser {name!r}")
         return build_parser(found[name])
 
     def multiline_parser(self, name: str) -> Multiline:

@@ -17,7 +17,7 @@ LIFT = "Operation lift\n"
 @pytest.mark.parametrize(
     ("keys", "body", "expected"),
     [
-        (NEST + "Wildcard Mem.*\nNest_under mem", {"Mem.a": 1, "x": 2, "Mem.b": 3}, {"x": 2, "mem": {"Mem.a": 1, "Mem.b": 3}}),
+        (NEST + "Wildcard M.*\nNest_under m", {"M.a": 1, "x": 2, "M.b": 3}, {"x": 2, "m": {"M.a": 1, "M.b": 3}}),
         (NEST + "Wildcard a\nWildcard b\nNest_under in", {"a": 1, "b": 2, "ab": 3}, {"ab": 3, "in": {"a": 1, "b": 2}}),
         (NEST + "Wildcard none*\nNest_under in", {"a": 1}, {"a": 1}),
         (NEST + "Wildcard *\nNest_under in", {"a": 1, "b": 2}, {"in": {"a": 1, "b": 2}}),

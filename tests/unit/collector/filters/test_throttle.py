@@ -40,7 +40,9 @@ def test_a_clock_that_is_set_back_brings_nothing_back() -> None:
     assert through(lab, 6, 50) == 0
 
 
-@pytest.mark.parametrize(("keys", "at_once"), [("", 5), ("Rate 0.5", 5), ("Window 1\nRate 3", 15), ("Rate 1.5\nWindow 3", 5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "at_once"), [("", 5), ("Rate 0.5", 5), ("Window 1\nRate 3", 15), ("Rate 1.5\nWindow 3", 5)]
+)
 def test_values_that_make_no_sense_are_the_defaults(keys: str, at_once: int) -> None:
     assert through(Lab("throttle", keys), 50, 0) == at_once
 
