@@ -45,6 +45,12 @@ from pillion.collector.status import Notices
 
 TIME = 1_700_000_000 * 10**9
 """Of every record."""
+SERVICE: dict[str, Any] = {
+    "grace": 20.0,
+    "storage_path": "storage",
+    "scheduler_base": 0.001,
+    "scheduler_cap": 0.01,
+}
 PATIENCE = 20.0
 """Seconds within which everything happens that will happen, on any machine."""
 
@@ -206,7 +212,7 @@ def configuration(
     return Configuration(
         file="test.conf",
         folder=".",
-        service=ServiceSettings(**{"grace": 20.0, "storage_path": "storage", "scheduler_base": 0.001, "scheduler_cap": 0.01} | (service or {})),
+        service=ServiceSettings(**SERVICE | (service or {})),
         inputs=tuple(
             PluginSection(kind=PluginKind.INPUT, plugin="hand", name=name, settings=HandSettings(**given), place=place)
             for name, given in (inputs if inputs is not None else {"in": {}}).items()
