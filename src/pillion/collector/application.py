@@ -18,10 +18,11 @@ from pathlib import Path
 
 from pillion import __version__
 from pillion.clock import LoopClock
+from pillion.collector.allocator import keep_buffers
 from pillion.collector.buffer import DiskBuffer
 from pillion.collector.configuration import Configuration, ConfigurationError
 from pillion.collector.pipeline.ending import Ending
-from pillion.collector.pipeline.folders import Folders, open_folders
+from pillion.collector.pipeline.folders import ON_LOG_VOLUME, Folders, open_folders, tails_without_db
 from pillion.collector.pipeline.instances import LEVELS, LOG, Surroundings
 from pillion.collector.pipeline.pipeline import Pipeline
 from pillion.collector.pipeline.reloading import reload
@@ -55,6 +56,7 @@ def run(
     `folder` is the configuration's; `reload` reads it again and raises ConfigurationError. Raises PillionError when
     the collector cannot start.
     """
+    keep_buffers()
     service = configuration.service
     handler = messages.install(LOG, level=LEVELS[service.log_level], file=service.log_file)
     try:
@@ -87,16 +89,30 @@ class _Application:
         self._is_reloading = False
         self._reloads = 0
 
-    async def run(self) -> int:
-        self._clock = LoopClock()
-        self._started = self._clock.now()
-        self._say_warnings(self._configuration)
+    def _say_where_checkpoints_are(self) -> None:
+        if not tails_without_db(self._configuration):
+            return
         if self._folders.checkpoints is None:
             self._notices.raise_(
                 "checkpoints",
                 "checkpoints cannot be kept by default: no folder can be written to, or another collector with this "
                 "configuration runs; give tail a db on a volume, or [SERVICE] a storage.path",
             )
+        elif self._folders.end_with_container:
+            self._notices.raise_(
+                "checkpoints",
+                "checkpoints end with this container: the next one reads files again or passes over what was written "
+                f"meanwhile; let {ON_LOG_VOLUME} be written beside the logs, mount a volume at "
+                "/var/lib/pillion-collector, or give [SERVICE] a storage.path on one",
+            )
+        else:
+            self._log.debug("checkpoints are in %s", self._folders.checkpoints)
+
+    async def run(self) -> int:
+        self._clock = LoopClock()
+        self._started = self._clock.now()
+        self._say_warnings(self._configuration)
+        self._say_where_checkpoints_are()
         disk = None
         if self._folders.chunks is not None:
             disk = DiskBuffer(
