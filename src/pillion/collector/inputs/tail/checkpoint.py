@@ -4,7 +4,7 @@ A database that Fluent Bit has written is taken over, and the other way round: o
 (plugins/in_tail/tail_sql.h). Ours say which device, which head and which marker; a row without them counts for its
 inode and its size alone, as it does for Fluent Bit.
 
-A transaction is written at most once per second and without waiting for the disk (`synchronous=NORMAL` on a write-ahead
+Transactions are few, and written without waiting for the disk (`synchronous=NORMAL` on a write-ahead
 log): what survives is always a state that was true, after a crash of the machine perhaps an older one, and an older one
 means lines twice and never lines lost. docs/decisions/0014-checkpoints.md has the alternatives.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,8 @@ class CheckpointStore:
         self, file: Path, *, synchronous: str = "normal", journal_mode: str = "wal", exclusive: bool = False
     ) -> None:
         self.file = file
+        self._lock = threading.RLock()
+        self._is_closed = False
         self.existed = file.exists() and file.stat().st_size > 0
         """There was a collector here before us."""
         try:
@@ -80,11 +83,14 @@ class CheckpointStore:
                 run(f"ALTER TABLE in_tail_files ADD COLUMN {name} {kind}")
 
     def load(self) -> list[Checkpoint]:
-        """All rows, the newest of each file."""
-        rows = self._database.execute(
-            "SELECT inode, device, name, path, offset, head_size, head_digest, marker, marker_end, seen"
-            " FROM in_tail_files ORDER BY id"
-        )
+        """All rows, the newest of each file. Raises OSError."""
+        try:
+            rows = self._database.execute(
+                "SELECT inode, device, name, path, offset, head_size, head_digest, marker, marker_end, seen"
+                " FROM in_tail_files ORDER BY id"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise OSError(f"{self.file}: {error}") from error
         found: dict[tuple[int, int], Checkpoint] = {}
         for inode, device, name, path, offset, head_size, digest, marker, marker_end, seen in rows:
             file_id = FileId(-1 if device is None else device, inode)
@@ -104,28 +110,32 @@ class CheckpointStore:
 
     def save(self, checkpoints: Iterable[Checkpoint], gone: Iterable[FileId], now: float) -> None:
         """Write rows and delete those of files that are no more, all or none. Raises OSError."""
-        try:
-            with self._transaction():
-                for one in checkpoints:
-                    self._write(one, now)
-                self._database.executemany(
-                    "DELETE FROM in_tail_files WHERE inode=? AND (device=? OR device IS NULL)",
-                    [(file_id.inode, file_id.device) for file_id in gone],
-                )
-        except sqlite3.Error as error:
-            raise OSError(f"{self.file}: {error}") from error
+        with self._lock:
+            if self._is_closed:
+                return
+            try:
+                with self._transaction():
+                    for one in checkpoints:
+                        self._write(one, now)
+                    self._database.executemany(
+                        "DELETE FROM in_tail_files WHERE inode=? AND (device=? OR device IS NULL)",
+                        [(file_id.inode, file_id.device) for file_id in gone],
+                    )
+            except sqlite3.Error as error:
+                raise OSError(f"{self.file}: {error}") from error
 
     def forget_old(self, now: float) -> None:
         """Delete the rows of files that are not there any more, some time after they were seen last. Raises OSError."""
-        gone = [
-            one.id
-            for one in self.load()
-            if now - one.seen > _FORGOTTEN_AFTER and not _is_there(one.name, one.id.inode)
-        ]
-        self.save((), [file_id for file_id in gone if file_id.device >= 0], now)
+        with self._lock:
+            known = [] if self._is_closed else self.load()
+        old = [one for one in known if one.id.device >= 0 and now - one.seen > _FORGOTTEN_AFTER]
+        self.save((), [one.id for one in old if not _is_there(one.name, one.id.inode)], now)
 
     def close(self) -> None:
-        self._database.close()
+        """Whoever writes in another thread has ended; what begins after it does nothing."""
+        with self._lock:
+            self._is_closed = True
+            self._database.close()
 
     def _write(self, one: Checkpoint, now: float) -> None:
         position = one.position

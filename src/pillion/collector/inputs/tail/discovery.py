@@ -70,6 +70,11 @@ class Discovery:
             for path in _expand(pattern, found):
                 if self.excludes(path):
                     excluded += 1
+                elif path.lower().endswith(".gz"):
+                    found.problems.setdefault(
+                        f"{pattern} compressed",
+                        f"compressed files like {path} are not read; name *.gz in exclude_path if they need not be",
+                    )
                 else:
                     self._take(path, found)
             if len(found.files) + len(found.problems) == before:
@@ -79,7 +84,7 @@ class Discovery:
 
     def _take(self, path: str, found: Found) -> None:
         if Path(path).is_symlink():
-            target = str(Path(path).resolve().parent)
+            target = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - links may go round in circles
             found.folders.add(target)
             found.link_folders.add(target)
         try:

@@ -97,6 +97,8 @@ class Files:
         tailer = None
         try:
             tailer = self._follow(descriptor, path, name, at)
+        except OSError as error:
+            self._complaints.complain_of_opening(name, error, len(self.tailers))
         finally:
             if tailer is None:
                 os.close(descriptor)

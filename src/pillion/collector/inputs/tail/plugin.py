@@ -107,6 +107,10 @@ def _opened_store(
             journal_mode=settings.db_journal_mode,
             exclusive=settings.db_locking,
         )
+        known = store.load()
+        if not store.existed and not settings.db:
+            known = inherited(store)
+            store.existed = bool(known)
     except OSError as error:
         context.notices.raise_(
             about, f"cannot keep checkpoints: {error}: after a restart lines come twice or not"
@@ -114,10 +118,6 @@ def _opened_store(
         return None
     if sentence:
         context.log.warning("%s", sentence)
-    known = store.load()
-    if not store.existed and not settings.db:
-        known = inherited(store)
-        store.existed = bool(known)
     return store, known
 
 

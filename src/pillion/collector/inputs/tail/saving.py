@@ -1,8 +1,10 @@
-"""Checkpoints are written behind the reading: of what is settled, at most once per second, while others go on."""
+"""Checkpoints are written behind the reading: of what is settled, at most twice per second, while others go on. Of a
+file that is new at once: a restart would read all of one that it does not know."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from pillion.collector.inputs.tail.tailer import Tailer
     from pillion.collector.plugin import InputContext
 
-_INTERVAL = 1.0
+_INTERVAL = 0.5
 _FORGET_INTERVAL = 600.0
 
 
@@ -29,6 +31,7 @@ class Saving:
         self._unsaved: dict[Tailer, None] = {}
         self._gone: set[FileId] = set()
         self._something = asyncio.Event()
+        self._something_new = asyncio.Event()
         self._saved_at = self._forgot_at = 0.0
         self._is_kept_up = False
 
@@ -45,6 +48,11 @@ class Saving:
             self._saved_at = now
             self.save()
 
+    def note_new(self, tailer: Tailer) -> None:
+        """It was not followed before."""
+        self.note(tailer)
+        self._something_new.set()
+
     def forget(self, tailer: Tailer) -> None:
         """Its file is deleted, and all of it is settled."""
         self._unsaved.pop(tailer, None)
@@ -57,7 +65,9 @@ class Saving:
         try:
             while True:
                 await self._something.wait()
-                await asyncio.sleep(_INTERVAL)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_INTERVAL):
+                        await self._something_new.wait()
                 await self._write()
         finally:
             self._is_kept_up = False
@@ -86,10 +96,14 @@ class Saving:
         tailers, gone = self._taken()
         now = self._context.clock.now()
         try:
-            await asyncio.to_thread(partial(self._store.save, [_of(one) for one in tailers], gone, now))
+            await _finish_in_thread(partial(self._store.save, [_of(one) for one in tailers], gone, now))
             if asyncio.get_running_loop().time() - self._forgot_at >= _FORGET_INTERVAL:
                 self._forgot_at = asyncio.get_running_loop().time()
-                await asyncio.to_thread(partial(self._store.forget_old, now))
+                await _finish_in_thread(partial(self._store.forget_old, now))
+        except asyncio.CancelledError:
+            self._unsaved |= dict.fromkeys(tailers)  # it may have failed; the last one writes them again
+            self._gone |= gone
+            raise
         except OSError as error:
             self._fail(tailers, gone, error)
         else:
@@ -97,6 +111,7 @@ class Saving:
 
     def _taken(self) -> tuple[list[Tailer], set[FileId]]:
         self._something.clear()
+        self._something_new.clear()
         tailers, gone = list(self._unsaved), self._gone
         self._unsaved, self._gone = {}, set()
         return tailers, {
@@ -114,6 +129,16 @@ class Saving:
     @property
     def _about(self) -> str:
         return f"{self._context.name} checkpoints"
+
+
+async def _finish_in_thread(write: Callable[[], None]) -> None:
+    """A thread cannot be cancelled: what it has begun is awaited, so that nothing older is written after it."""
+    future = asyncio.get_running_loop().run_in_executor(None, write)
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
 
 
 def _of(tailer: Tailer) -> Checkpoint:

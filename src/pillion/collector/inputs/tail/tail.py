@@ -150,7 +150,7 @@ class Tail:
         self._changes.watch_file(tailer)
         tailer.grew_at = asyncio.get_running_loop().time()
         tailer.looked_at = self._context.clock.now()
-        self._saving.note(tailer)
+        self._saving.note_new(tailer)
         self._reading.touch(tailer)
 
     def _touch_changed(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +14,10 @@ from typing import Any
 import pytest
 from tests.tail_lab import FakeIntake, Running, TailContext, tailing
 
+from pillion.collector.configuration.failure import ConfigurationError
+from pillion.collector.configuration.settings import Entry
+from pillion.collector.inputs.tail.plugin import PLUGIN
+from pillion.collector.inputs.tail.settings import TailSettings
 from pillion.collector.multiline import builtin
 
 
@@ -294,6 +300,87 @@ def test_tracebacks_are_joined_and_checkpoints_stay_before_them(tmp_path: Path) 
     assert {body["file"] for body in bodies} == {f"{tmp_path}/a.log"}
 
 
+class Pattern:
+    """A parser of a regular expression, for tests."""
+
+    def __init__(self, name: str, pattern: str) -> None:
+        self.name = name
+        self._pattern = re.compile(pattern)
+
+    def parse(self, text: str, now: int) -> tuple[int, dict[str, Any]] | None:
+        found = self._pattern.match(text)
+        return (now, found.groupdict()) if found else None
+
+
+def test_the_older_multiline_appends_to_the_last_field(tmp_path: Path) -> None:
+    parsers = {
+        "first": Pattern("first", r"(?P<level>[A-Z]+) (?P<text>.*)"),
+        "more": Pattern("more", r"id=(?P<id>\d+)"),
+    }
+    write(tmp_path / "a.log", "lost start\nWARN one\n two\nid=7\nINFO three\n")
+    bodies = follow(
+        tmp_path,
+        nothing,
+        context=TailContext(tmp_path, parsers=parsers),
+        read_from_head=True,
+        multiline=True,
+        parser_firstline="first",
+        parser_n=(Entry(key="parser_1", words=("more",), place="f:1"),),
+    ).bodies()
+    assert bodies == [
+        {"log": "lost start"},
+        {"level": "WARN", "text": "one\n two", "id": "7"},
+        {"level": "INFO", "text": "three"},
+    ]
+
+
+def test_docker_mode_joins_the_parts_of_a_line(tmp_path: Path) -> None:
+    lines = [{"log": "one ", "n": 1}, {"log": "two\n", "n": 2}, {"log": "three\n", "n": 3}]
+    write(tmp_path / "a.log", "".join(json.dumps(line) + "\n" for line in lines) + "no json\n")
+    texts = follow(tmp_path, nothing, read_from_head=True, docker_mode=True).texts()
+    assert [json.loads(text) for text in texts[:2]] == [
+        {"log": "one two\n", "n": 2},
+        {"log": "three\n", "n": 3},
+    ]
+    assert texts[2] == "no json"
+
+
+def test_a_held_message_comes_when_its_time_is_up(tmp_path: Path) -> None:
+    async def scene(running: Running) -> None:
+        write(tmp_path / "a.log", "X one\ntwo\n")
+        await count(running, 1)
+
+    parsers = {"first": Pattern("first", r"X (?P<text>.*)")}
+    intake = follow(
+        tmp_path,
+        scene,
+        context=TailContext(tmp_path, parsers=parsers),
+        multiline=True,
+        parser_firstline="first",
+        multiline_flush=0.05,
+    )
+    assert intake.bodies() == [{"text": "one\ntwo"}]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"path": ()}, "path: no file"),
+        ({"rotate_wait": 0}, "rotate_wait"),
+        ({"multiline": True}, "parser_firstline"),
+        ({"unicode_encoding": "auto", "generic_encoding": "GBK"}, "generic.encoding"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TailSettings(**({"path": ("/a",)} | keys))
+
+
+def test_an_encoding_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no encoding Klingon"):
+        PLUGIN.build(TailSettings(path=("/a",), generic_encoding="Klingon"), TailContext(tmp_path))
+
+
 # ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_folders_that_come_later_are_looked_into(tmp_path: Path) -> None:
     async def scene(running: Running) -> None:
@@ -366,6 +453,7 @@ def test_exit_on_eof_ends_by_itself(tmp_path: Path) -> None:
         (lambda folder: (folder / "x").mkdir(), "x/*.log", "{folder}/x is empty"),
         (lambda folder: write(folder / "other", ""), "*.log", "{folder} has "),
         (lambda folder: write(folder / "b.log", ""), "b*.log", "all 1 files are excluded"),
+        (lambda folder: write(folder / "a.log.gz", "?"), "a.*", "compressed files like {folder}/a.log.gz are not read"),
         (lambda folder: (folder / "d.log").mkdir(), "d.log", "it is a folder; its files are {folder}/d.log/*"),
         (lambda folder: (folder / "l.log").symlink_to("nowhere"), "l.log", "it links to nowhere, which does not exist"),
     ],
