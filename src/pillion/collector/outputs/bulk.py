@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from pillion.collector.configuration.settings import NetSettings, OutputSettings, TlsSettings, key
+from pillion.collector.configuration.settings import Differs, NetSettings, OutputSettings, TlsSettings, key
 from pillion.collector.network.authorization import BasicSettings
 from pillion.collector.network.aws import AwsSettings
 from pillion.collector.network.httpoutput import Encoded
@@ -31,6 +31,12 @@ _LONGEST_PREFIX = 128
 
 
 class BulkSettings(OutputSettings, frozen=True, kw_only=True):
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "records that are refused": (
+            "each by its own result: tried again, or a dead letter",
+            Differs(fluent_bit="the whole request is sent again", why="what was taken would be there twice"),
+        ),
+    }
     """What both outputs have."""
 
     index_by_record: ClassVar[bool] = False

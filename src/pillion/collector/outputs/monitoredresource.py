@@ -35,7 +35,6 @@ _FROM_TAG = {
     "k8s_node": ("node_name",),
     "k8s_pod": ("namespace_name", "pod_name"),
 }
-TYPES = tuple(_LABELS)
 _NEEDED = {
     "generic_node": ("location", "namespace", "node_id"),
     "generic_task": ("location", "namespace", "job", "task_id"),

@@ -13,6 +13,7 @@ import msgspec
 
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import (
+    Differs,
     Kind,
     NetSettings,
     OutputSettings,
@@ -57,6 +58,12 @@ _LOGS_ONLY = "logs are all there is"
 
 
 class OpentelemetrySettings(OutputSettings, frozen=True, kw_only=True):
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "partial_success": (
+            "records that it rejects are counted and said",
+            Differs(fluent_bit="not looked at", why="a collector that throws records away would go unseen"),
+        ),
+    }
     without_effect: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             (

@@ -51,6 +51,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 
 
 class SplunkSettings(OutputSettings, frozen=True, kw_only=True):
+    behaves: ClassVar[Mapping[str, tuple[str, Differs]]] = {
+        "one event that Splunk refuses": (
+            "a dead letter; the others are sent",
+            Differs(fluent_bit="fails its whole request", why="the others would be lost with it"),
+        ),
+    }
     without_effect: ClassVar[Mapping[str, str]] = {
         "http_buffer_size": "an answer is read in full",
         "http_debug_bad_request": "requests hold records, which are not printed",

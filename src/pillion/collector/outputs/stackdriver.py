@@ -25,7 +25,7 @@ from pillion.collector.network.google import GoogleSettings, Identity
 from pillion.collector.network.httpoutput import Encoded, exchange, with_rejected
 from pillion.collector.network.message import Answer, NoAnswer, Request, compressed, judge_status
 from pillion.collector.outputs.logentry import EntryShape, Projects, entries
-from pillion.collector.outputs.monitoredresource import TYPES, ResourceShape, lacking, resource_of
+from pillion.collector.outputs.monitoredresource import ResourceShape, lacking, resource_of
 from pillion.collector.parsers.ruby import compile_ruby
 from pillion.collector.plugin import Again, Delivered, Output, OutputContext, OutputPlugin, Refused, Verdict
 from pillion.collector.records import Content
@@ -72,7 +72,13 @@ class StackdriverSettings(OutputSettings, frozen=True, kw_only=True):
 
     cloud_logging_base_url: Annotated[str, key(help="another address of the service")] = ""
     export_to_project_id: Annotated[str, key(help="the project whose logs these are; else our own")] = ""
-    resource: Annotated[str, key(help="the type of monitored resource")] = "global"
+    resource: Annotated[
+        Literal[
+            "global", "gce_instance", "generic_node", "generic_task", "k8s_container", "k8s_node", "k8s_pod",
+            "k8s_cluster",
+        ],
+        key(help="the type of monitored resource"),
+    ] = "global"  # fmt: skip
     resource_labels: Annotated[
         tuple[str, ...], key(kind=Kind.LIST, help="its labels: name=value or name=$accessor")
     ] = ()
@@ -84,7 +90,12 @@ class StackdriverSettings(OutputSettings, frozen=True, kw_only=True):
     k8s_cluster_name: Annotated[str, key(help="of k8s_…")] = ""
     k8s_cluster_location: Annotated[str, key(help="of k8s_…")] = ""
     tag_prefix: Annotated[str, key(help="what tags begin with; for k8s_… the resource and a dot")] = ""
-    custom_k8s_regex: Annotated[str, key(help="finds a k8s_…'s labels in the rest of the tag")] = _REGEX
+    custom_k8s_regex: Annotated[
+        str,
+        key(
+            help="finds a k8s_…'s labels in the rest of the tag; pod_namespace_container-id.log unless it is set"
+        ),
+    ] = ""
     labels: Annotated[tuple[str, ...], key(kind=Kind.LIST, help="name=value, of every entry")] = ()
     labels_key: Annotated[str, key(help="the field with an entry's labels")] = "logging.googleapis.com/labels"
     project_id_key: Annotated[str, key(help="the field with an entry's project")] = (
@@ -274,8 +285,6 @@ class StackdriverOutput:
 def dialect(settings: StackdriverSettings) -> StackdriverDialect:
     """Raises ConfigurationError."""
     place = settings.place
-    if settings.resource not in TYPES:
-        raise ConfigurationError(f"{place}: resource: it is one of {', '.join(TYPES)}")
     chosen = tuple(_label(text, f"{place}: resource_labels") for text in settings.resource_labels)
     if lacking(settings.resource, {name for name, _ in chosen}):
         chosen = ()  # as in Fluent Bit: too few of them are as good as none
@@ -291,7 +300,7 @@ def dialect(settings: StackdriverSettings) -> StackdriverDialect:
         wanted = ", ".join(names.get(name, name) for name in missing)
         raise ConfigurationError(f"{place}: resource: {settings.resource} needs {wanted}")
     try:
-        regex = compile_ruby(settings.custom_k8s_regex) if kubernetes else None
+        regex = compile_ruby(settings.custom_k8s_regex or _REGEX) if kubernetes else None
     except ValueError as error:
         raise ConfigurationError(f"{place}: custom_k8s_regex: {error}") from error
     fixed = dict(_label(text, f"{place}: labels") for text in settings.labels)

@@ -247,7 +247,6 @@ def test_labels_may_be_chosen() -> None:
     [
         ({"resource": "k8s_pod"}, "f:1: resource: k8s_pod needs k8s_cluster_location, k8s_cluster_name"),
         ({"resource": "generic_node", "node_id": "n"}, "generic_node needs location, namespace"),
-        ({"resource": "lambda"}, "f:1: resource: it is one of global, gce_instance"),
         ({"labels": ("a",)}, "f:1: labels: 'a' is not name=value"),
         ({"resource_labels": ("a=$x[",)}, "f:1: resource_labels: "),
     ],
