@@ -7,6 +7,7 @@ operation, sourceLocation and httpRequest that a record does not have as well, e
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -140,7 +141,11 @@ def _plain(shape: EntryShape, projects: Projects, tag: str, content: Content) ->
         before = b'{"timestamp":"' + stamp(content.time) + rest
         return wrap(lines, before=before)[:-1].replace(b"\n", b",")
     texts = as_texts(content)
-    if any(name and has_key(texts, name) is not None for name in shape.special):
+    if isinstance(content, Lines):
+        is_special = content.key in shape.special
+    else:
+        is_special = any(name and has_key(texts, name) is not None for name in shape.special)
+    if is_special:
         return None
     rest += b'"jsonPayload":'
     if isinstance(texts.times, int):
@@ -151,7 +156,12 @@ def _plain(shape: EntryShape, projects: Projects, tag: str, content: Content) ->
 def stamp(time: int) -> bytes:
     """`time` (ns) as RFC 3339 has it."""
     second, rest = divmod(time, _SECOND)
-    return f"{utc(second):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".rjust(30, "0").encode()
+    return b"%b.%09dZ" % (_second(second), rest)
+
+
+@functools.lru_cache(maxsize=16)
+def _second(second: int) -> bytes:
+    return f"{utc(second):%Y-%m-%dT%H:%M:%S}".rjust(19, "0").encode()
 
 
 def _problem(shape: EntryShape, body: Body) -> str:
