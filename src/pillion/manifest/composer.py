@@ -18,8 +18,9 @@ from yaml import events
 
 from pillion.manifest.nodes import MappingNode, Mark, Node, Pair, ScalarNode, SequenceNode
 from pillion.manifest.problems import Problem
-from pillion.manifest.scalars import key_text, resolve_plain
+from pillion.manifest.scalars import key_text
 from pillion.manifest.syntax import explain
+from pillion.units.yamlscalars import resolve_plain
 
 MAX_DEPTH = 100
 """Levels of nesting. A Pod needs about ten."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pillion.manifest.scalars import Value
+from pillion.units.yamlscalars import Value
 
 
 class Mark(NamedTuple):

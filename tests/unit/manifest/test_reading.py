@@ -9,8 +9,9 @@ import pytest
 from pillion.manifest import Mark, load_manifests
 from pillion.manifest.composer import compose
 from pillion.manifest.nodes import build_tree, locate
-from pillion.manifest.scalars import key_text, resolve_plain
+from pillion.manifest.scalars import key_text
 from pillion.objects import core_v1, encode
+from pillion.units.yamlscalars import resolve_plain
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\n"
 
