@@ -119,13 +119,13 @@ class Destination:
                 self._submit(self._free.pop(), self._due.pop(0))
                 continue
             now = self._loop.time()
-            if now < self._not_before and not self._hurried and self._queue.bytes < self._limit_bytes:
+            limit = self._limit_bytes
+            enough = limit if self._last_duration > SLOW else min(limit, ENOUGH_BYTES)
+            if now < self._not_before and not self._hurried and self._queue.bytes < enough:
                 if self._pace is None:
                     self._pace = self._loop.call_at(self._not_before, self._paced)
                 return
             self._not_before = now + min(PACE, self.limits.flush)
-            limit = self._limit_bytes
-            enough = limit if self._last_duration > SLOW else min(limit, ENOUGH_BYTES)
             self._submit(self._free.pop(), Delivery(self._queue.take(limit, enough)))
 
     def _paced(self) -> None:

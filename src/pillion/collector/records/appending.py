@@ -8,6 +8,7 @@ import re
 from pillion.collector.records.bodies import decode_body, encode_body, encode_value
 from pillion.collector.records.content import Body, Content, Lines, Records, Texts
 from pillion.collector.records.conversion import wrap
+from pillion.collector.records.texts import count_lines
 
 _END = re.compile(rb"\}\n")
 """re finds it in half the time that bytes.replace takes."""
@@ -59,7 +60,15 @@ def _append(data: bytes, body: Body) -> bytes:
 def _append_everywhere(data: bytes, tail: bytes) -> bytes:
     """Every line ends in `}`, and a line's end is found nowhere else. After `{` a comma and a quote come from `{}`
     only: valid JSON has no such thing, and inside a string the quote would be escaped."""
-    written = b"," + tail + b"\n"
-    appended = _END.sub(lambda _: written, data) if b"\\" in written else _END.sub(written, data)
+    written = b"," + tail
+    amount = count_lines(data)
+    # Where every brace is a line's last byte, this is it: one byte is found far sooner than two.
+    appended = data.replace(b"}", written, amount + 1)
+    if len(appended) - len(data) != amount * (len(written) - 1):
+        appended = _append_at_ends(data, written + b"\n")
     empty = b"{," + tail[: tail.index(b'"', 1) + 1]
     return appended.replace(empty, b"{" + empty[2:]) if empty in appended else appended
+
+
+def _append_at_ends(data: bytes, written: bytes) -> bytes:
+    return _END.sub(lambda _: written, data) if b"\\" in written else _END.sub(written, data)

@@ -12,6 +12,7 @@ from pillion.collector.records.bodies import decode_body, encode_bodies
 from pillion.collector.records.content import Content, Lines, Records, Texts
 from pillion.collector.records.conversion import as_texts, wrap
 from pillion.collector.records.dates import Date, format_time, format_times
+from pillion.collector.records.texts import count_lines
 
 _START = re.compile(rb"\n\{")
 """Between two lines. A pattern that begins with one plain byte is found faster than bytes.replace finds two."""
@@ -55,21 +56,30 @@ def _with_dates(data: bytes, times: int | list[int], date: Date) -> bytes:
 
 
 def _with_one_date(data: bytes, start: bytes) -> bytes:
-    dated = b"".join((start, _START.sub(b"\n" + start.replace(b"\\", rb"\\"), data[1:])))
+    amount = count_lines(data)
+    # Where every brace is a line's first byte, this is it: one byte is found far sooner than two.
+    dated = data.replace(b"{", start, amount + 1)
+    if len(dated) - len(data) != amount * (len(start) - 1):
+        dated = b"".join((start, _START.sub(b"\n" + start.replace(b"\\", rb"\\"), data[1:])))
     empty = start + b"}"
     return dated.replace(empty, start[:-1] + b"}") if empty in dated else dated
 
 
 def _with_each_date(data: bytes, dates: list[bytes], start: bytes) -> bytes:
-    bodies = _START.split(data[1:])
-    last = len(bodies) - 1
-    if b"}" in bodies or bodies[last] == b"}\n":
+    bodies = data.split(b"{", len(dates) + 1)
+    line = b""
+    if len(bodies) == len(dates) + 1:
+        del bodies[0]
+    else:  # some brace is not a line's first byte
+        bodies = _START.split(data[1:])
+        line = b"\n"
+    if b"}" in bodies or b"}\n" in bodies:
         pairs = zip(dates, bodies, strict=True)
         return b"".join(
-            [(b"\n" if index else b"") + start + when + (b"" if body[0] == _CLOSING else b",") + body
+            [(line if index else b"") + start + when + (b"" if body[0] == _CLOSING else b",") + body
              for index, (when, body) in enumerate(pairs)]
         )  # fmt: skip
-    starts = (start + _SEPARATOR.join(dates) + b",").replace(_SEPARATOR, b",\0\n" + start).split(b"\0")
+    starts = (start + _SEPARATOR.join(dates) + b",").replace(_SEPARATOR, b",\0" + line + start).split(b"\0")
     parts = [b""] * (2 * len(bodies))
     parts[0::2] = starts
     parts[1::2] = bodies
