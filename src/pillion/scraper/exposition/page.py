@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pillion.scraper.samples import Exemplar, Metadata
 
 
+NO_TIME = -(2**63)
+
+
 class Format(StrEnum):
     TEXT_0 = "PrometheusText0.0.4"
     TEXT_1 = "PrometheusText1.0.0"
@@ -26,7 +29,8 @@ class ExpositionError(ValueError):
 
 
 class PageSeries:
-    """The series of a page as written, before any label of ours. Compared by identity."""
+    """The series of a page as written, before any label of ours. Compared by identity. What a page has twice is twice
+    in it: which of them counts can only be told after relabelling."""
 
     __slots__ = ("__weakref__", "labels", "metadata")
 
@@ -40,7 +44,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     values: bytes
     """8 bytes per series, little endian doubles; a NaN written on the page is 0x7ff8000000000001."""
     times: array[int] | None
+    """Milliseconds per series (type code q), `NO_TIME` where the page gave none; None when it gave none at all."""
     starts: array[int] | None
+    """Start timestamps in milliseconds per series (type code q), 0 = unknown; None when the page gave none."""
     exemplars: tuple[Exemplar, ...] = ()
 
 

@@ -1,0 +1,103 @@
+"""A page with the lines of the one before, but for the values: compared in pieces of some hundred lines."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import compress, repeat
+from typing import TYPE_CHECKING, NamedTuple
+
+from pillion.scraper.exposition.drafts import times_column
+from pillion.scraper.exposition.layout import EXTENDED, OTHER
+from pillion.scraper.exposition.numbers import parse_values
+
+if TYPE_CHECKING:
+    from pillion.scraper.exposition.dialects import Dialect
+    from pillion.scraper.exposition.entries import ExemplarText
+    from pillion.scraper.exposition.drafts import times_column
+from pillion.scraper.exposition.layout import Layout
+
+_CHUNK = 1 << 15
+"""Bytes taken apart together: enough for the steps between chunks to cost little, few enough for the cache."""
+
+
+class Columns(NamedTuple):
+    values: array[float]
+    times: array[int] | None
+    exemplars: list[tuple[int, ExemplarText]]
+
+
+def read_again(body: bytes, dialect: Dialect, layout: Layout) -> Columns | None:
+    """None: some line is another one. Raises ValueError: a number is none."""
+    comparison = _Comparison(dialect, layout)
+    position = 0
+    while position < len(body):
+        end = body.find(b"\n", position + _CHUNK)
+        if end < 0:
+            end = len(body) - 1 if body.endswith(b"\n") else len(body)
+        if not comparison.goes_on(body[position:end].split(b"\n")):
+            return None
+        position = end + 1
+    return comparison.columns()
+
+
+class _Comparison:
+    __slots__ = ("_dialect", "_exemplars", "_layout", "_line", "_other", "_text", "_times", "_values")
+
+    def __init__(self, dialect: Dialect, layout: Layout) -> None:
+        self._dialect = dialect
+        self._layout = layout
+        self._line = self._other = self._text = 0  # how much of the layout was met
+        self._values = array("d")
+        self._times: dict[int, int] = {}
+        self._exemplars: list[tuple[int, ExemplarText]] = []
+
+    def goes_on(self, lines: list[bytes]) -> bool:
+        layout = self._layout
+        begin, end = self._line, self._line + len(lines)
+        self._line = end
+        kinds = layout.kinds[begin:end]
+        if len(kinds) < len(lines):
+            return False
+        if OTHER in kinds:
+            others = b"\n".join((*compress(lines, layout.others_mask[begin:end]), b""))
+            if not layout.others.startswith(others, self._other):
+                return False
+            self._other += len(others)
+            lines = list(compress(lines, kinds))
+            if not lines:
+                return True
+        texts, _, values = zip(*map(bytes.rpartition, lines, repeat(b" ")), strict=True)
+        if EXTENDED in kinds:
+            split = self._split(lines, kinds.replace(bytes([OTHER]), b""), list(texts), list(values))
+            if split is None:
+                return False
+            texts, values = split
+        joined = b"\n".join((*texts, b""))
+        if not layout.texts.startswith(joined, self._text):
+            return False
+        self._text += len(joined)
+        self._values += parse_values(values)
+        return True
+
+    def _split(
+        self, lines: list[bytes], kinds: bytes, texts: list[bytes], values: list[bytes]
+    ) -> tuple[list[bytes], list[bytes]] | None:
+        """Of lines with a time or an exemplar the text and value, singly."""
+        before = len(self._values)
+        at = kinds.find(EXTENDED)
+        while at >= 0:
+            line = self._dialect.line(lines[at])
+            if line is None:
+                return None
+            texts[at], values[at] = line.series, line.value
+            if line.time is not None:
+                self._times[before + at] = line.time
+            if line.exemplar is not None:
+                self._exemplars.append((before + at, line.exemplar))
+            at = kinds.find(EXTENDED, at + 1)
+        return texts, values
+
+    def columns(self) -> Columns | None:
+        if self._line != len(self._layout.kinds):
+            return None
+        return Columns(self._values, times_column(self._times, len(self._values)), self._exemplars)
