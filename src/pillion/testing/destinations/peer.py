@@ -92,6 +92,21 @@ class HttpPeer:
                 except OSError:
                     continue
 
+    @property
+    def planned(self) -> int:
+        """Faults that have not happened yet."""
+        with self._lock:
+            return len(self._faults)
+
+    def close(self) -> None:
+        """Be gone. Once more does nothing more."""
+        self.released.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self.drop_connections()
+        self._server.server_close()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -99,11 +114,7 @@ class HttpPeer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self.drop_connections()
-        self._server.server_close()
+        self.close()
 
     # what the handlers use
 
