@@ -223,7 +223,7 @@ class _Application:
             yield
             return
         from pillion.collector.service.endpoints import Endpoints
-        from pillion.collector.service.server import serve
+        from pillion.http.server import serve
 
         window = None
         if service.health_check:
@@ -244,7 +244,13 @@ class _Application:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(
-                    serve(service.http_listen, service.http_port, endpoints.answer, log)
+                    serve(
+                        service.http_listen,
+                        service.http_port,
+                        endpoints.respond,
+                        log,
+                        keys="http_listen and http_port",
+                    )
                 )
             except HostError as error:
                 self._notices.raise_("http_server", str(error))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pillion.collector.configuration.settings import Differs, InputSettings, Kind, TlsSettings, key
 from pillion.collector.inputs.compacting import compacted
 from pillion.collector.inputs.serving import Connection, Listener, ListenSettings, Where
-from pillion.collector.network.credentials import Secret, secret
 from pillion.collector.network.forwardprotocol import (
     ForwardProtocolError,
     Frames,
@@ -29,6 +28,7 @@ from pillion.collector.network.forwardprotocol import (
 )
 from pillion.collector.plugin import InputPlugin
 from pillion.errors import HostError
+from pillion.http.credentials import Secret, secret
 
 if TYPE_CHECKING:
     import asyncio

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import msgspec
 
 from pillion.collector.configuration.settings import Keys, key
-from pillion.collector.network.credentials import Secret, secret
+from pillion.http.credentials import Secret, secret
 
 if TYPE_CHECKING:
-    from pillion.collector.network.message import Request
+    from pillion.http.message import Request
 
 Headers = tuple[tuple[str, str], ...]
 

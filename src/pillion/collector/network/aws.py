@@ -17,7 +17,7 @@ from pillion.errors import HostError
 
 if TYPE_CHECKING:
     from pillion.collector.network.authorization import Headers
-    from pillion.collector.network.message import Request
+    from pillion.http.message import Request
 
 _SESSION_NAME = "pillion-collector"
 

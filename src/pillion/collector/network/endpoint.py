@@ -8,13 +8,16 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pillion.collector.configuration.failure import ConfigurationError
-from pillion.collector.network.proxies import parse_proxy, proxy_from_environment
 from pillion.collector.network.tls import client_context
+from pillion.http.failure import SettingError
+from pillion.http.proxies import parse_proxy, proxy_from_environment
 
 if TYPE_CHECKING:
     from pillion.collector.configuration.settings import NetSettings, TlsSettings
-    from pillion.collector.network.sender import HttpSender
     from pillion.collector.plugin import OutputContext
+    from pillion.http.sender import HttpSender
+
+_AGENT = "pillion (like Fluent-Bit)"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +57,17 @@ def open_sender(
     answer_timeout: float | None = None,
 ) -> HttpSender:
     """Raises ConfigurationError for keys that cannot be used. Connects to nobody yet."""
-    from pillion.collector.network.sender import HttpSender, Server
+    from pillion.http.sender import ConnectionSettings, HttpSender, Server
 
-    through = parse_proxy(proxy, place) if proxy else None
+    try:
+        through = parse_proxy(proxy) if proxy else None
+    except SettingError as error:
+        raise ConfigurationError(f"{place}: {error}") from error
     if through is None and not net.proxy_env_ignore:
-        through = proxy_from_environment(host, port, context.environment, tls=tls.on)
+        try:
+            through = proxy_from_environment(host, port, context.environment, tls=tls.on)
+        except SettingError as error:
+            raise ConfigurationError(str(error)) from error
     return HttpSender(
         Server(
             host=host.strip("[]"),
@@ -66,7 +75,13 @@ def open_sender(
             tls=client_context(tls, place) if tls.on else None,
             server_name=tls.vhost,
         ),
-        net,
+        ConnectionSettings(
+            connect_timeout=net.connect_timeout,
+            io_timeout=net.io_timeout,
+            keepalive=net.keepalive,
+            source_address=net.source_address,
+            agent=_AGENT,
+        ),
         proxy=through,
         connections=max(1, workers),
         answer_timeout=answer_timeout,

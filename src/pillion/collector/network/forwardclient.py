@@ -23,7 +23,7 @@ from pillion.errors import PeerError
 
 if TYPE_CHECKING:
     from pillion.collector.network.channel import Address, Security, Timeouts
-    from pillion.collector.network.credentials import Secret
+    from pillion.http.credentials import Secret
 
 _ANSWER_BYTES = 1 << 16
 """Most that an answer may have: an acknowledgement has 40 bytes, a handshake a few hundred."""

@@ -14,18 +14,18 @@ import msgspec
 
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import Keys, NetSettings, TlsSettings, key
-from pillion.collector.network.credentials import secret
 from pillion.collector.network.endpoint import open_sender, parse_address
-from pillion.collector.network.message import Answer, Request
 from pillion.collector.network.oauth2 import RenewedToken
 from pillion.errors import HostError, PeerError
+from pillion.http.credentials import secret
+from pillion.http.message import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pillion.collector.network.authorization import Headers
-    from pillion.collector.network.sender import HttpSender
     from pillion.collector.plugin import OutputContext
+    from pillion.http.sender import HttpSender
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -8,16 +8,16 @@ import msgspec
 
 from pillion.collector.network.authorization import Anonymous
 from pillion.collector.network.delivery import deliver_parts
-from pillion.collector.network.message import Answer, NoAnswer
 from pillion.collector.plugin import Again, Delivered, Verdict
 from pillion.errors import HostError, PeerError
+from pillion.http.message import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from pillion.clock import Clock
     from pillion.collector.network.authorization import Authorization
-    from pillion.collector.network.message import Request
-    from pillion.collector.network.sender import HttpSender
     from pillion.collector.records import Content
+    from pillion.http.message import Request
+    from pillion.http.sender import HttpSender
 
 
 _UNAUTHORIZED = 401

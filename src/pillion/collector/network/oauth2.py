@@ -12,18 +12,18 @@ import msgspec
 
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import Keys, Kind, NetSettings, TlsSettings, key
-from pillion.collector.network.credentials import secret
 from pillion.collector.network.endpoint import open_sender, parse_address
-from pillion.collector.network.message import Answer, Request
 from pillion.errors import PeerError
+from pillion.http.credentials import secret
+from pillion.http.message import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pillion.clock import Clock
     from pillion.collector.network.authorization import Headers
-    from pillion.collector.network.sender import HttpSender
     from pillion.collector.plugin import OutputContext
+    from pillion.http.sender import HttpSender
 
 _LIFETIME = 300.0
 """Seconds that a token is used when its issuer does not say (FLB_OAUTH2_DEFAULT_EXPIRES)."""

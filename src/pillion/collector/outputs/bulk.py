@@ -16,7 +16,7 @@ from pillion.collector.configuration.settings import Differs, NetSettings, Outpu
 from pillion.collector.network.authorization import BasicSettings
 from pillion.collector.network.aws import AwsSettings
 from pillion.collector.network.httpoutput import Encoded
-from pillion.collector.network.message import Answer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.outputs.bulkanswer import judge_items, top_error
 from pillion.collector.outputs.embedding import begin_with, enclose, has_key
 from pillion.collector.plugin import Verdict
@@ -26,6 +26,7 @@ from pillion.collector.records.bodies import encode_value
 from pillion.collector.records.conversion import as_records, as_texts, count, times
 from pillion.collector.records.dates import utc
 from pillion.collector.records.template import Template
+from pillion.http.message import Answer, Request, compressed
 
 _LONGEST_PREFIX = 128
 

@@ -14,8 +14,8 @@ from pillion.collector.plugin import Again, Delivered, Verdict
 from pillion.collector.records.conversion import count, select
 
 if TYPE_CHECKING:
-    from pillion.collector.network.message import Answer
     from pillion.collector.records import Content
+    from pillion.http.message import Answer
 
 
 class _Errors(msgspec.Struct):

@@ -13,7 +13,6 @@ from pillion.collector.configuration.settings import Differs, NetSettings, Outpu
 from pillion.collector.network.aws import AwsIdentity, Sigv4, endpoint
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import exchange
-from pillion.collector.network.message import Answer, NoAnswer, Request
 from pillion.collector.outputs.putlogevents import (
     Batch,
     Stream,
@@ -40,10 +39,11 @@ from pillion.collector.plugin import (
 from pillion.collector.records import Content
 from pillion.collector.records.conversion import as_records, count
 from pillion.collector.records.template import Template, parse_template
+from pillion.http.message import Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     from pillion.clock import Clock
-    from pillion.collector.network.sender import HttpSender
+    from pillion.http.sender import HttpSender
 
 _LIMIT_BYTES = 1 << 20
 _METRICS_ONLY = "it is about metrics; logs are all there is"

@@ -20,17 +20,18 @@ from pillion.collector.configuration.settings import (
     key,
 )
 from pillion.collector.network.authorization import Token
-from pillion.collector.network.credentials import secret
 from pillion.collector.network.delivery import in_parts
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import Encoded, HttpOutput
-from pillion.collector.network.message import Answer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.outputs.datadogtags import ecs_tags, is_tag
 from pillion.collector.outputs.embedding import begin_with, has_key
 from pillion.collector.plugin import Output, OutputContext, OutputPlugin, Verdict
 from pillion.collector.records import Body, Content, Lines, Records, Texts
 from pillion.collector.records.bodies import encode_bodies, encode_value
 from pillion.collector.records.conversion import as_records, as_texts, count, select, wrap
+from pillion.http.credentials import secret
+from pillion.http.message import Answer, Request, compressed
 
 MOST_RECORDS = 1000
 MOST_BYTES = 4_250_000

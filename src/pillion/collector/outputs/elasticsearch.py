@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import key
 from pillion.collector.network.authorization import Basic, Token
-from pillion.collector.network.credentials import Secret, secret
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import HttpOutput
 from pillion.collector.outputs.bulk import BulkDialect, BulkSettings
 from pillion.collector.plugin import Output, OutputContext, OutputPlugin
 from pillion.collector.records.accessor import parse_accessor
 from pillion.collector.records.template import parse_template
+from pillion.http.credentials import Secret, secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,13 +22,13 @@ from pillion.collector.configuration.settings import (
 )
 from pillion.collector.network.channel import Address, Security, SilenceError, Timeouts
 from pillion.collector.network.connections import Connections
-from pillion.collector.network.credentials import secret
 from pillion.collector.network.forwardclient import ForwardConnection, Identity, Server, open_connection
 from pillion.collector.network.forwardprotocol import Packer, array_head, binary_head
 from pillion.collector.network.interruption import Interruption
 from pillion.collector.plugin import Again, Delivered, OutputPlugin
 from pillion.collector.records import Records, as_records, parse_template
 from pillion.errors import HostError, PeerError
+from pillion.http.credentials import secret
 
 if TYPE_CHECKING:
     import logging

@@ -20,7 +20,7 @@ from pillion.collector.network.aws import AwsSettings
 from pillion.collector.network.delivery import in_parts
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import Encoded, HttpOutput
-from pillion.collector.network.message import Answer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.network.oauth2 import OAuth2Settings, client_credentials
 from pillion.collector.outputs.gelf import GelfKeys, encode_gelf
 from pillion.collector.plugin import Output, OutputContext, OutputPlugin, Verdict
@@ -31,6 +31,7 @@ from pillion.collector.records.dates import Date, parse_date
 from pillion.collector.records.events import pack_events
 from pillion.collector.records.fields import MISSING
 from pillion.collector.records.writing import json_array, json_lines, json_stream
+from pillion.http.message import Answer, Request, compressed
 
 if TYPE_CHECKING:
     from pillion.collector.network.authorization import Authorization

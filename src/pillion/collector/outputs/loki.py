@@ -19,7 +19,7 @@ from pillion.collector.configuration.settings import (
 from pillion.collector.network.authorization import BasicSettings, BearerSettings
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import Encoded, HttpOutput
-from pillion.collector.network.message import Answer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.outputs.lokipush import (
     Label,
     Shape,
@@ -32,6 +32,7 @@ from pillion.collector.plugin import Output, OutputContext, OutputPlugin, Refuse
 from pillion.collector.records import Content
 from pillion.collector.records.accessor import Accessor, parse_accessor
 from pillion.collector.records.conversion import as_records, select
+from pillion.http.message import Answer, Request, compressed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,6 @@ from pillion.collector.network.aws import AwsSettings
 from pillion.collector.network.delivery import in_parts
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import Encoded, HttpOutput
-from pillion.collector.network.message import Answer, Request, compressed, retry_after
 from pillion.collector.network.oauth2 import OAuth2Settings, client_credentials
 from pillion.collector.outputs.omission import without
 from pillion.collector.outputs.otlp import (
@@ -49,6 +48,7 @@ from pillion.collector.records import Body, Content, Lines
 from pillion.collector.records.accessor import Accessor, parse_accessor
 from pillion.collector.records.conversion import as_records
 from pillion.collector.records.fields import MISSING
+from pillion.http.message import Answer, Request, compressed, retry_after
 
 _LIMIT_BYTES = 4 << 20
 _AGAIN = frozenset({429, 502, 503, 504})

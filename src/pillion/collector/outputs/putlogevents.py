@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from pillion.collector.network.message import Answer, Request, retry_after
 from pillion.collector.outputs.embedding import quoted
 from pillion.collector.plugin import Again, Delivered, Refused, Verdict
 from pillion.collector.records import Content
 from pillion.collector.records.bodies import encode_value
 from pillion.collector.records.conversion import as_texts, select, times
 from pillion.collector.records.fields import MISSING, peek_one
+from pillion.http.message import Answer, Request, retry_after
 
 MOST_BYTES = 1_048_576
 """Of one batch, with OVERHEAD for each event."""

@@ -23,10 +23,9 @@ from pillion.collector.configuration.settings import (
     key,
 )
 from pillion.collector.network.authorization import BasicSettings, Token
-from pillion.collector.network.credentials import secret
 from pillion.collector.network.endpoint import open_sender
 from pillion.collector.network.httpoutput import exchange
-from pillion.collector.network.message import Answer, NoAnswer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.outputs.embedding import enclose
 from pillion.collector.plugin import Again, Delivered, Output, OutputContext, OutputPlugin, Verdict
 from pillion.collector.records import Body, Content, Records, Texts
@@ -36,11 +35,13 @@ from pillion.collector.records.conversion import as_records, as_texts, count, se
 from pillion.collector.records.dates import format_times
 from pillion.collector.records.fields import MISSING
 from pillion.collector.records.template import Template, parse_template
+from pillion.http.credentials import secret
+from pillion.http.message import Answer, NoAnswer, Request, compressed
 
 if TYPE_CHECKING:
     from pillion.clock import Clock
     from pillion.collector.network.authorization import Authorization
-    from pillion.collector.network.sender import HttpSender
+    from pillion.http.sender import HttpSender
 
 _LIMIT_BYTES = 2 << 20
 _EVENT_PATH, _ACK_PATH = "/services/collector/event", "/services/collector/ack"

@@ -23,7 +23,7 @@ from pillion.collector.network.delivery import deliver_parts, in_parts
 from pillion.collector.network.endpoint import open_sender, parse_address
 from pillion.collector.network.google import GoogleSettings, Identity
 from pillion.collector.network.httpoutput import Encoded, exchange, with_rejected
-from pillion.collector.network.message import Answer, NoAnswer, Request, compressed, judge_status
+from pillion.collector.network.judgement import judge_status
 from pillion.collector.outputs.logentry import EntryShape, Projects, entries
 from pillion.collector.outputs.monitoredresource import ResourceShape, lacking, resource_of
 from pillion.collector.parsers.ruby import compile_ruby
@@ -33,10 +33,11 @@ from pillion.collector.records.accessor import Accessor, parse_accessor
 from pillion.collector.records.bodies import encode_body
 from pillion.collector.records.conversion import count, select
 from pillion.errors import HostError, PeerError
+from pillion.http.message import Answer, NoAnswer, Request, compressed
 
 if TYPE_CHECKING:
     from pillion.clock import Clock
-    from pillion.collector.network.sender import HttpSender
+    from pillion.http.sender import HttpSender
 
 _SCOPE = "https://www.googleapis.com/auth/logging.write"
 _BASE_URL = "https://logging.googleapis.com"

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.unit.collector.outputs.surroundings import Surroundings
 
 from pillion.collector.configuration.failure import ConfigurationError
-from pillion.collector.network.message import Answer
 from pillion.collector.outputs.cloudwatch import CloudwatchSettings, address, build, naming
 from pillion.collector.outputs.putlogevents import (
     LONGEST_SPAN,
@@ -29,6 +28,7 @@ from pillion.collector.outputs.putlogevents import (
 from pillion.collector.plugin import Again, Delivered, Refused, Verdict
 from pillion.collector.records import Content, Lines, Records, Texts
 from pillion.collector.records.conversion import as_records, as_texts
+from pillion.http.message import Answer
 from pillion.testing.destinations.peer import HttpPeer, Received, Reply, json_reply
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 import pytest
 from tests.plugin_lab import HeldIntake, InputSurroundings, OutputSurroundings
-from tests.unit.collector.network.certificates import Certificates
+from tests.unit.http.certificates import Certificates
 
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.settings import NetSettings, TlsSettings

@@ -14,10 +14,10 @@ import pytest
 from pillion.collector.service import metrics
 from pillion.collector.service.endpoints import Endpoints
 from pillion.collector.service.health import HealthLimits, HealthWindow, why_not_ready
-from pillion.collector.service.server import serve
 from pillion.collector.service.view import Storage
 from pillion.collector.status import FileStatus, FilterStatus, InputStatus, OutputStatus
 from pillion.errors import HostError
+from pillion.http.server import Asked, serve
 
 LOG = logging.getLogger("pillion.collector.test")
 
@@ -66,7 +66,7 @@ def ask(
     view: View, target: str, method: str = "GET", *, health: HealthWindow | None = None
 ) -> tuple[int, str]:
     endpoints = Endpoints(view, hostname="pod", version="1.2.3", health=health, ready_limit=60.0)
-    answer = asyncio.run(endpoints.answer(method, target))
+    answer = asyncio.run(endpoints.respond(Asked(method=method, target=target)))
     return answer.status, answer.body.decode()
 
 
@@ -270,7 +270,7 @@ async def talk(port: int, request: bytes) -> bytes:
 def served(request: bytes) -> bytes:
     async def main() -> bytes:
         endpoints = Endpoints(View(), hostname="pod", version="1", health=None, ready_limit=0)
-        async with serve("127.0.0.1", 0, endpoints.answer, LOG) as port:
+        async with serve("127.0.0.1", 0, endpoints.respond, LOG) as port:
             return await talk(port, request)
 
     return asyncio.run(main())
@@ -311,9 +311,9 @@ def test_what_is_no_request_or_too_much_ends_the_connection(request_: bytes) -> 
 def test_a_port_that_is_taken_is_said() -> None:
     async def main() -> None:
         endpoints = Endpoints(View(), hostname="pod", version="1", health=None, ready_limit=0)
-        async with serve("127.0.0.1", 0, endpoints.answer, LOG) as port:
+        async with serve("127.0.0.1", 0, endpoints.respond, LOG) as port:
             with pytest.raises(HostError, match=f"cannot listen on 127.0.0.1:{port}"):
-                async with serve("127.0.0.1", port, endpoints.answer, LOG):
+                async with serve("127.0.0.1", port, endpoints.respond, LOG):
                     pass
 
     asyncio.run(main())

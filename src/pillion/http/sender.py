@@ -1,4 +1,4 @@
-"""HTTP from the threads that deliver: connections that are kept, time limits, a proxy, and an end at any moment."""
+"""HTTP from threads: connections that are kept, time limits, a proxy, and an end at any moment."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from pillion.collector.network.message import Answer, NoAnswer, Request
+from pillion.http.message import Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     import ssl
 
-    from pillion.collector.configuration.settings import NetSettings
-    from pillion.collector.network.proxies import Proxy
+    from pillion.http.proxies import Proxy
 
 ANSWER_LIMIT = 16 << 20
-"""Bytes of an answer's body that are read; a bulk answer has some 200 for each record."""
-_AGENT = "pillion (like Fluent-Bit)"
+"""Bytes of an answer's body that are read, unpacked. Elasticsearch's bulk answer has some 200 for each record."""
+INTERRUPTED = "interrupted: the program stops"
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,20 +47,36 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return f"{host}:{self.port}"
 
 
+class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server is connected to. Times are in seconds; 0: as long as it takes."""
+
+    connect_timeout: float = 10.0
+    io_timeout: float = 30.0
+    """How long the other side may be silent."""
+    keepalive: bool = True
+    source_address: str = ""
+    """The address to connect from; empty: the system chooses."""
+    agent: str = "pillion"
+    """User-Agent of requests that have none of their own."""
+
+
 class HttpSender:
     """Requests to one server, from any thread. `connections` of them may be under way at the same time."""
 
     def __init__(
         self,
         server: Server,
-        net: NetSettings,
+        net: ConnectionSettings,
         *,
         proxy: Proxy | None = None,
         connections: int = 1,
         answer_timeout: float | None = None,
+        answer_limit: int = ANSWER_LIMIT,
     ) -> None:
+        """`answer_timeout` replaces `io_timeout` for the time until an answer begins and between its parts."""
         self._server = server
         self._net = net
+        self._answer_limit = answer_limit
         self._sockets = _Sockets()
         self._interrupts = 0
         silence = net.io_timeout if answer_timeout is None else answer_timeout
@@ -110,7 +125,7 @@ class HttpSender:
         opened = self._pool.num_connections
         outcome = self._send(request, credentials)
         if isinstance(outcome, NoAnswer) and self._interrupts != before:
-            return NoAnswer(reason="interrupted: the collector stops")
+            return NoAnswer(reason=INTERRUPTED)
         if isinstance(outcome, _Closed):
             if self._pool.num_connections == opened:
                 # A kept connection, which the other side closed in the moment we used it: an idle limit, a restart.
@@ -132,7 +147,7 @@ class HttpSender:
         headers = urllib3.HTTPHeaderDict()
         for name, value in (*request.headers, *credentials):
             headers.add(name, value)
-        headers.setdefault("User-Agent", _AGENT)
+        headers.setdefault("User-Agent", self._net.agent)
         if not self._net.keepalive:
             headers["Connection"] = "close"
         path = request.path
@@ -152,13 +167,15 @@ class HttpSender:
                 decode_content=True,
             )
             try:
-                body = response.read(ANSWER_LIMIT)
+                body = response.read(self._answer_limit + 1)
+                is_cut = len(body) > self._answer_limit
                 answer = Answer(
                     status=response.status,
                     headers={name.lower(): value for name, value in response.headers.items()},
-                    body=body,
+                    body=body[: self._answer_limit] if is_cut else body,
+                    is_cut=is_cut,
                 )
-                if response.length_remaining:
+                if is_cut or response.length_remaining:
                     response.close()
             finally:
                 response.release_conn()
@@ -267,7 +284,7 @@ class _TlsConnection(HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        # `tls.verify off` is somebody's decision: not a warning of urllib3 for every request.
+        # Not to verify is somebody's decision: not a warning of urllib3 for every request.
         self.is_verified = True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One HTTP request, one answer, and what an answer's status says about the records that were sent. Pure."""
+"""One HTTP request and one answer. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-
-from pillion.collector.plugin import Again, Delivered, Refused, TooLarge, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +30,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     """Names in lower case."""
     body: bytes = b""
+    is_cut: bool = False
+    """The body was longer than the sender's `answer_limit`; `body` is its beginning."""
 
     @property
     def is_success(self) -> bool:
@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The network, the other side or `interrupt` left us without one. The records may have arrived all the same."""
+    """The network, the other side or `interrupt` left us without one. What was sent may have arrived all the same."""
 
     reason: str
 
@@ -76,25 +76,3 @@ def retry_after(answer: Answer, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def judge_status(
-    answer: Answer,
-    *,
-    now: float,
-    shown: str | None = None,
-    again: frozenset[int] = frozenset({408, 425, 429}),
-    never: frozenset[int] = frozenset(),
-) -> Verdict:
-    """What the status alone says: success; too large (413); again (5xx, 3xx, which we do not follow, and `again`); or
-    never (every other one). `never` takes statuses out of these. `shown` replaces the answer's own text in the reason.
-    """
-    if answer.is_success:
-        return Delivered()
-    text = answer.text() if shown is None else shown
-    reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
-    if answer.status == 413:
-        return TooLarge(reason=reason)
-    if answer.status in again or (answer.status not in never and not 400 <= answer.status < 500):
-        return Again(reason=reason, after=retry_after(answer, now))
-    return Refused(reason=reason)

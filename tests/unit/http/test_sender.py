@@ -8,14 +8,13 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.collector.network.certificates import Certificates
+from tests.unit.http.certificates import Certificates
 
-from pillion.collector.configuration.failure import ConfigurationError
-from pillion.collector.configuration.settings import NetSettings, TlsSettings
-from pillion.collector.network.message import Answer, NoAnswer, Request
-from pillion.collector.network.proxies import parse_proxy
-from pillion.collector.network.sender import HttpSender, Server
-from pillion.collector.network.tls import client_context, server_context
+from pillion.http.failure import SettingError
+from pillion.http.message import Answer, NoAnswer, Request
+from pillion.http.proxies import parse_proxy
+from pillion.http.sender import ConnectionSettings, HttpSender, Server
+from pillion.http.tls import TlsSettings, client_context, server_context
 from pillion.testing.destinations.peer import Accepted, Reply, Reset, Silence
 from pillion.testing.destinations.sink import HttpSink
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINES = Request(path="/in?x=1", body=b"a line\n", headers=(("Content-Type", "text/plain"),))
-NET = NetSettings(connect_timeout=5, io_timeout=5)
+NET = ConnectionSettings(connect_timeout=5, io_timeout=5)
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def sink() -> Iterator[HttpSink]:
         yield peer
 
 
-def sender(sink: HttpSink, net: NetSettings = NET, **how: object) -> HttpSender:
+def sender(sink: HttpSink, net: ConnectionSettings = NET, **how: object) -> HttpSender:
     return HttpSender(Server(host=sink.host, port=sink.port), net, **how)  # type: ignore[arg-type]
 
 
@@ -83,7 +82,7 @@ def test_one_connection_serves_many_requests(sink: HttpSink) -> None:
 
 
 def test_without_keepalive_each_request_has_its_own_connection(sink: HttpSink) -> None:
-    http = sender(sink, NetSettings(keepalive=False))
+    http = sender(sink, ConnectionSettings(keepalive=False))
     http.send(LINES)
     http.send(LINES)
     assert [request.connection for request in sink.requests] == [1, 2]
@@ -139,7 +138,7 @@ def test_interrupt_ends_a_request_that_waits(sink: HttpSink) -> None:
     http.interrupt()
     thread.join(timeout=10)
     assert not thread.is_alive()
-    assert [reason(outcome) for outcome in outcomes] == ["interrupted: the collector stops"]
+    assert [reason(outcome) for outcome in outcomes] == ["interrupted: the program stops"]
     assert isinstance(http.send(LINES), Answer), "later requests are not affected"
 
 
@@ -155,7 +154,7 @@ def test_interrupt_ends_a_connect_that_waits() -> None:
             filler.setblocking(False)
             filler.connect_ex(address)
             fillers.append(filler)
-        http = HttpSender(Server(host=address[0], port=address[1]), NetSettings(connect_timeout=30))
+        http = HttpSender(Server(host=address[0], port=address[1]), ConnectionSettings(connect_timeout=30))
         outcomes: list[Answer | NoAnswer] = []
         thread = threading.Thread(target=lambda: outcomes.append(http.send(LINES)))
         thread.start()
@@ -167,7 +166,7 @@ def test_interrupt_ends_a_connect_that_waits() -> None:
             thread.join(timeout=0.05)
         for filler in fillers:
             filler.close()
-    assert reason(outcomes[0]) == "interrupted: the collector stops"
+    assert reason(outcomes[0]) == "interrupted: the program stops"
 
 
 def test_nothing_is_left_open(sink: HttpSink) -> None:
@@ -192,7 +191,7 @@ def test_a_header_that_http_cannot_carry_is_not_shown(sink: HttpSink) -> None:
 
 # ── a proxy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_proxy_is_asked_for_the_whole_address(sink: HttpSink) -> None:
-    proxy = parse_proxy(f"http://user:pass%20word@127.0.0.1:{sink.port}", "here")
+    proxy = parse_proxy(f"http://user:pass%20word@127.0.0.1:{sink.port}")
     http = HttpSender(Server(host="logs.example.com", port=8080), NET, proxy=proxy)
     assert isinstance(http.send(LINES), Answer)
     [seen] = sink.requests
@@ -217,11 +216,11 @@ def test_a_tls_request_goes_through_a_tunnel(certificates: Certificates) -> None
 
         thread = threading.Thread(target=tunnel)
         thread.start()
-        context = client_context(TlsSettings(on=True, ca_file=certificates.authority), "here")
+        context = client_context(TlsSettings(ca_file=certificates.authority))
         http = HttpSender(
             Server(host="localhost", port=peer.port, tls=context),
             NET,
-            proxy=parse_proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", "here"),
+            proxy=parse_proxy(f"http://127.0.0.1:{listener.getsockname()[1]}"),
         )
         outcome = http.send(LINES)
         http.close()
@@ -244,7 +243,7 @@ def test_a_proxy_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     http = HttpSender(
-        Server(host="logs.example.com", port=80), NET, proxy=parse_proxy(f"http://127.0.0.1:{port}", "here")
+        Server(host="logs.example.com", port=80), NET, proxy=parse_proxy(f"http://127.0.0.1:{port}")
     )
     assert reason(http.send(LINES)) == (
         "cannot reach logs.example.com:80 through the proxy: Connection refused"
@@ -259,15 +258,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 def tls_peer(certificates: Certificates, name: str = "server", **settings: object) -> HttpSink:
     certificate, key = certificates.issue(name)
-    server = TlsSettings(on=True, crt_file=certificate, key_file=key, **settings)  # type: ignore[arg-type]
-    return HttpSink(tls=server_context(server, "here"))
+    server = TlsSettings(cert_file=certificate, key_file=key, **settings)  # type: ignore[arg-type]
+    return HttpSink(tls=server_context(server))
 
 
-def tls_send(peer: HttpSink, host: str = "127.0.0.1", **settings: object) -> Answer | NoAnswer:
-    settings_ = TlsSettings(on=True, **settings)  # type: ignore[arg-type]
-    server = Server(
-        host=host, port=peer.port, tls=client_context(settings_, "here"), server_name=settings_.vhost
-    )
+def tls_send(
+    peer: HttpSink, host: str = "127.0.0.1", *, server_name: str = "", **settings: object
+) -> Answer | NoAnswer:
+    context = client_context(TlsSettings(**settings))  # type: ignore[arg-type]
+    server = Server(host=host, port=peer.port, tls=context, server_name=server_name)
     http = HttpSender(server, NET)
     try:
         return http.send(LINES)
@@ -291,7 +290,7 @@ def test_a_certificate_for_another_host_is_refused_unless_told_otherwise(certifi
         assert "127.0.0.1" in reason(tls_send(peer, ca_file=certificates.authority))
         assert isinstance(tls_send(peer, ca_file=certificates.authority, verify_hostname=False), Answer)
         assert isinstance(
-            tls_send(peer, ca_file=certificates.authority, vhost="elsewhere.example.com"), Answer
+            tls_send(peer, ca_file=certificates.authority, server_name="elsewhere.example.com"), Answer
         )
 
 
@@ -304,31 +303,31 @@ def test_a_server_may_ask_for_a_certificate(certificates: Certificates) -> None:
     certificate, key = certificates.issue("client")
     with tls_peer(certificates, ca_file=certificates.authority) as peer:
         assert isinstance(tls_send(peer, ca_file=certificates.authority), NoAnswer)
-        with_own = tls_send(peer, ca_file=certificates.authority, crt_file=certificate, key_file=key)
+        with_own = tls_send(peer, ca_file=certificates.authority, cert_file=certificate, key_file=key)
         assert isinstance(with_own, Answer)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (TlsSettings(ca_file="/no/such.pem"), "f:1: tls.ca_file: cannot use /no/such.pem: No such file or directory"),
-        (TlsSettings(crt_file="/c", key_file="/k"), "f:1: tls.crt_file: cannot use /c and /k: No such file or directory"),
-        (TlsSettings(min_version="TLSv1.1"), "f:1: tls.min_version: TLSv1.1 is not offered; write TLSv1.2 or TLSv1.3"),
+        (TlsSettings(ca_file="/no/such.pem"), "ca_file: cannot use /no/such.pem: No such file or directory"),
+        (TlsSettings(cert_file="/c", key_file="/k"), "cert_file: cannot use /c and /k: No such file or directory"),
+        (TlsSettings(min_version="TLSv1.1"), "min_version: TLSv1.1 is not offered; write TLSv1.2 or TLSv1.3"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_tls_keys_is_said_with_its_place(settings: TlsSettings, said: str) -> None:
-    with pytest.raises(ConfigurationError) as raised:
-        client_context(settings, "f:1")
+def test_what_is_wrong_with_tls_keys_is_said_with_their_name(settings: TlsSettings, said: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        client_context(settings)
     assert str(raised.value) == said
 
 
 def test_a_key_with_a_password_needs_the_right_one(certificates: Certificates) -> None:
     certificate, key = certificates.issue("locked", password="sesame")
-    client_context(TlsSettings(crt_file=certificate, key_file=key, key_passwd="sesame"), "f:1")
-    with pytest.raises(ConfigurationError, match=r"f:1: tls\.crt_file: cannot use"):
-        client_context(TlsSettings(crt_file=certificate, key_file=key), "f:1")
+    client_context(TlsSettings(cert_file=certificate, key_file=key, key_password="sesame"))
+    with pytest.raises(SettingError, match=r"cert_file: cannot use"):
+        client_context(TlsSettings(cert_file=certificate, key_file=key))
 
 
 def test_versions_are_bounded(tmp_path: Path) -> None:
-    context = client_context(TlsSettings(min_version="TLSv1.3", verify=False), "f:1")
+    context = client_context(TlsSettings(min_version="TLSv1.3", verify=False))
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3

@@ -1,7 +1,7 @@
 """Which proxy a request goes through. Pure: the environment is handed in.
 
-Fluent Bit's rules (docs: administration/http-proxy): HTTP_PROXY for every upstream, NO_PROXY for exceptions. We also
-know HTTPS_PROXY for TLS, and the names in lower case, as curl does.
+HTTP_PROXY for every server, HTTPS_PROXY before it for those that are spoken to over TLS, NO_PROXY for exceptions; the
+names in lower case, too, as curl does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from pillion.collector.configuration.failure import ConfigurationError
+from pillion.http.failure import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +27,9 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
         return f"Proxy({self.url})"
 
 
-def parse_proxy(text: str, place: str) -> Proxy:
-    """`http://[user:password@]host[:port]`. Raises ConfigurationError."""
-    wrong = ConfigurationError(f"{place}: proxy: it is not http://HOST:PORT")
+def parse_proxy(text: str, key: str = "proxy") -> Proxy:
+    """`http://[user:password@]host[:port]`. Raises SettingError."""
+    wrong = SettingError(key, "it is not http://HOST:PORT")
     try:
         parts = urlsplit(text if "//" in text else f"//{text}", scheme="http")
         host, port = parts.hostname, parts.port
@@ -48,7 +48,7 @@ def parse_proxy(text: str, place: str) -> Proxy:
 def proxy_from_environment(
     host: str, port: int, environment: Mapping[str, str], *, tls: bool
 ) -> Proxy | None:
-    """Raises ConfigurationError when the variable is not an address."""
+    """Raises SettingError when the variable is not an address."""
     names = (
         ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if tls else ("HTTP_PROXY", "http_proxy")
     )
@@ -57,13 +57,13 @@ def proxy_from_environment(
             break
     else:
         return None
-    if _is_exempt(host, port, environment.get("NO_PROXY") or environment.get("no_proxy") or ""):
+    if is_exempt(host, port, environment.get("NO_PROXY") or environment.get("no_proxy") or ""):
         return None
     return parse_proxy(environment[name], f"the environment's {name}")
 
 
-def _is_exempt(host: str, port: int, exceptions: str) -> bool:
-    """NO_PROXY: names and their subdomains, with or without a port, `*` for all."""
+def is_exempt(host: str, port: int, exceptions: str) -> bool:
+    """By NO_PROXY: names and their subdomains, with or without a port, `*` for all."""
     host = host.lower().rstrip(".")
     for raw in exceptions.lower().split(","):
         entry = raw.strip()
