@@ -160,9 +160,11 @@ def _why_nothing(pattern: str) -> str:
             return f"there is no folder {below} (is its volume mounted in this container, at this path?)"
         here = below
     try:
-        count = len(os.listdir(here))  # noqa: PTH208
+        names = os.listdir(here)  # noqa: PTH208
     except OSError as error:
         return explained(here, error)
+    # Hidden ones are nobody's logs, and one may be our own (`.pillion-collector`).
+    count = sum(not name.startswith(".") for name in names)
     if not count:
         return f"{here} is empty"
     return f"{here} has {count} other {'entry' if count == 1 else 'entries'}"
