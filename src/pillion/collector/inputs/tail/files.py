@@ -20,7 +20,7 @@ from pillion.collector.inputs.tail.positions import Positions
 from pillion.collector.inputs.tail.rotation import is_derived
 from pillion.collector.inputs.tail.splitting import Overlong, Splitter
 from pillion.collector.inputs.tail.tags import TagError, compose_tag
-from pillion.collector.inputs.tail.tailer import Tailer
+from pillion.collector.inputs.tail.tailer import Tailer, Truncated
 from pillion.collector.status import FileStatus
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ class Files:
         self._began_at = context.clock.now() - _CLOCK_TICK
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _open(self, path: str, name: str, at: Position | None = None) -> Tailer | None:
-        """Follow the file called `name` as one of `path`. None when it cannot be, and that was said."""
+    def _open(self, path: str, name: str, at: Position | Truncated | None = None) -> Tailer | None:
+        """Follow the file called `name` as one of `path`, from `at`: a place in it, or what it is a copy of. None when
+        it cannot be, and that was said."""
         try:
             descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -104,7 +105,9 @@ class Files:
                 os.close(descriptor)
         return tailer
 
-    def _follow(self, descriptor: int, path: str, name: str, at: Position | None) -> Tailer | None:
+    def _follow(
+        self, descriptor: int, path: str, name: str, at: Position | Truncated | None
+    ) -> Tailer | None:
         seen = os.fstat(descriptor)
         file_id = FileId(seen.st_dev, seen.st_ino)
         if not stat.S_ISREG(seen.st_mode) or file_id in self.tailers:
@@ -116,7 +119,10 @@ class Files:
             self._complaints.complain(name, f"cannot follow {path}: {error}")
             return None
         self._complaints.withdraw(name)
-        position = at or self.positions.position(descriptor, file_id, path, is_first_look=not self._looked_at)
+        continues = at if isinstance(at, Truncated) else None
+        position = at.position if isinstance(at, Truncated) else at
+        if position is None:
+            position = self.positions.position(descriptor, file_id, path, is_first_look=not self._looked_at)
         head = os.pread(descriptor, HEAD_BYTES, 0) if settings.unicode_encoding else b""
         encoding = encoding_of(settings.unicode_encoding, settings.generic_encoding, head)
         status = FileStatus(
@@ -124,7 +130,8 @@ class Files:
             inode=seen.st_ino,
             size=seen.st_size,
             read_offset=position.offset,
-            delivered_offset=position.offset,
+            delivered_offset=continues.settling.offset if continues else position.offset,
+            oldest_unsent=continues.settling.oldest if continues else None,
         )
         tailer = Tailer(
             descriptor=descriptor,
@@ -134,8 +141,9 @@ class Files:
             position=position,
             splitter=following.splitter(encoding),
             encoding=encoding,
-            joiner=following.joiner(),
+            joiner=following.joiner,
             status=status,
+            continues=continues,
         )
         self.tailers[file_id] = tailer
         tailer.previous = self._latest.get(path)
@@ -302,36 +310,38 @@ class Files:
             if one.path == path
         )
 
-    def after_truncation(self, tailer: Tailer, position: Position) -> bool:
+    def after_truncation(self, tailer: Tailer, truncated: Truncated) -> tuple[Tailer | None, bool]:
         """The file was truncated behind our back: go on in the copy that was made of it before, and in copies of what
-        came and went since. Returns whether there are any."""
-        return self._look_beside(tailer, position)
+        came and went since. Returns that copy, and whether there is any of them."""
+        return self._look_beside(tailer, truncated)
 
     def before_beginning(self, tailer: Tailer) -> None:
         """An empty file was written to: what came first may have been copied and truncated already."""
         self._look_beside(tailer, None)
 
-    def _look_beside(self, tailer: Tailer, position: Position | None) -> bool:
+    def _look_beside(self, tailer: Tailer, truncated: Truncated | None) -> tuple[Tailer | None, bool]:
         was_last = self._latest.get(tailer.path) is tailer
         amount = len(self.tailers)
-        if position is not None and position.fingerprint.size:
-            self._open_copy(tailer.path, position)
+        copy = None
+        if truncated is not None and truncated.position.fingerprint.size:
+            copy = self._open_copy(tailer.path, truncated)
         self._find_missed(tailer.path, max(tailer.looked_at - _CLOCK_SLACK, self._began_at))
         if was_last and self._latest[tailer.path] is not tailer:
             self._put_last(tailer.path, tailer)
         self._mark_rotated(self._context.clock.now())
-        return len(self.tailers) > amount
+        return copy, len(self.tailers) > amount
 
-    def _open_copy(self, path: str, position: Position) -> None:
+    def _open_copy(self, path: str, truncated: Truncated) -> Tailer | None:
         """The file beside `path` that has what was read of it, from there on."""
+        position = truncated.position
         for one in neighbours(path):
             if one.id in self.tailers or one.size < position.offset:
                 continue
             with opened(one.path) as descriptor:
                 if descriptor is None or not still_holds(descriptor, position):
                     continue
-            self._open(path, one.path, position)
-            return
+            return self._open(path, one.path, truncated)
+        return None
 
     # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────────
     def close(self, tailer: Tailer) -> bool:

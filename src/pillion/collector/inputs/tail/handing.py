@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
+from weakref import WeakKeyDictionary
 
 from pillion.collector.inputs.tail.shaping import Shape, shape_fragment, shape_run
 from pillion.collector.inputs.tail.splitting import Fragment, Piece, Run, Skipped, marker_of
@@ -12,9 +13,9 @@ from pillion.collector.inputs.tail.splitting import Fragment, Piece, Run, Skippe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pillion.collector.inputs.tail.joining import Joined
+    from pillion.collector.inputs.tail.joining import Joined, Joiner
     from pillion.collector.inputs.tail.settling import Claim, Settling
-    from pillion.collector.inputs.tail.tailer import Tailer
+    from pillion.collector.inputs.tail.tailer import Tailer, Truncated
     from pillion.collector.plugin import InputContext, Intake
     from pillion.collector.records import Content
 
@@ -34,26 +35,35 @@ class Handing:
         self._shape = shape
         self._on_settled = on_settled
         self._line_bytes = line_bytes
+        self._heirs: WeakKeyDictionary[Settling, Tailer] = WeakKeyDictionary()
+        """Who keeps the checkpoint now of what was read before a truncation."""
 
     async def hand_over(self, tailer: Tailer, piece: Piece, settling: Settling, intake: Intake) -> None:
         """A piece of the file's present content."""
         if tailer.joiner.joins:
             if isinstance(piece, Run):
-                await self._give(tailer, self._fed(tailer, piece), marker_of(piece), intake)
+                await self._give(tailer, self._fed(tailer, tailer.joiner, piece), marker_of(piece), intake)
                 return
             await self.flush(tailer, piece.start, intake)
         content = self._shaped(tailer, piece)
         claim = settling.claim(piece.end, marker_of(piece), self._context.clock.now())
         await self._put(tailer, content, settling, claim, intake)
 
-    async def hand_over_gone(self, tailer: Tailer, pieces: list[Piece], intake: Intake) -> None:
-        """The last pieces of content that is not in the file any more: no checkpoint waits for them."""
+    def pass_on(self, truncated: Truncated, copy: Tailer) -> None:
+        """What was read before the truncation is in `copy` too: its checkpoint waits for it there."""
+        self._heirs[truncated.settling] = copy
+
+    async def hand_over_gone(self, tailer: Tailer, truncated: Truncated, intake: Intake) -> None:
+        """The last line of content that is nowhere any more: no checkpoint waits for it."""
         contents = []
-        for piece in pieces:
-            joins = tailer.joiner.joins and isinstance(piece, Run)
-            contents.append(self._fed(tailer, piece).content if joins else self._shaped(tailer, piece))  # type: ignore[arg-type]
-        if tailer.joiner.joins:
-            contents.append(tailer.joiner.flush(self._shape, path=tailer.path, end=0).content)
+        joiner = truncated.joiner
+        for piece in truncated.splitter.flush():
+            if joiner.joins and isinstance(piece, Run):
+                contents.append(self._fed(tailer, joiner, piece).content)
+            else:
+                contents.append(self._shaped(tailer, piece))
+        if joiner.joins:
+            contents.append(joiner.flush(self._shape, path=tailer.path, end=0).content)
         for content in contents:
             if content is not None:
                 await intake.put(tailer.tag, content)
@@ -84,16 +94,15 @@ class Handing:
 
     def _settle(self, tailer: Tailer, settling: Settling, claim: Claim) -> None:
         moved = settling.settle(claim)
+        tailer = self._heirs.get(settling, tailer)
         if settling is tailer.settling:
             tailer.status.oldest_unsent = settling.oldest
             tailer.status.delivered_offset = settling.offset
             self._on_settled(tailer, moved)
 
-    def _fed(self, tailer: Tailer, run: Run) -> Joined:
+    def _fed(self, tailer: Tailer, joiner: Joiner, run: Run) -> Joined:
         at = asyncio.get_running_loop().time()
-        joined = tailer.joiner.feed(
-            run, self._shape, tailer.encoding, path=tailer.path, now=self._now(), at=at
-        )
+        joined = joiner.feed(run, self._shape, tailer.encoding, path=tailer.path, now=self._now(), at=at)
         self._context.status.invalid_utf8 += joined.invalid
         return joined
 

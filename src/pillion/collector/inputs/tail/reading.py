@@ -116,10 +116,14 @@ class Reading:
         return reading.bytes > 0 or reading.truncated is not None
 
     async def _after_truncation(self, tailer: Tailer, truncated: Truncated, intake: Intake) -> None:
-        """What was read of the old content goes out as it is; its rest may be in a copy."""
+        """Its rest may be in a copy; if there is none, what was read of it is all that there will be."""
         self._context.status.files_truncated += truncated.position.offset > 0
-        await self._handing.hand_over_gone(tailer, truncated.left, intake)
-        if not self._files.after_truncation(tailer, truncated.position) and truncated.unread:
+        copy, found = self._files.after_truncation(tailer, truncated)
+        if copy is not None:
+            self._handing.pass_on(truncated, copy)
+        else:
+            await self._handing.hand_over_gone(tailer, truncated, intake)
+        if not found and truncated.unread:
             self._context.status.bytes_lost += truncated.unread
             self._context.log.warning(
                 "%s was truncated before its last %d bytes could be read, and there is no copy of it",

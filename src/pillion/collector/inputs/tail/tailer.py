@@ -29,14 +29,19 @@ _HOLE_BYTES = 4096
 
 
 class Truncated(msgspec.Struct, frozen=True, kw_only=True):
-    """The file has lost its content since the last look."""
+    """The file has lost its content since the last look. If there is a copy, all of this goes on there."""
 
     position: Position
     """How far we had read the content that is gone, and how it looked."""
     unread: int
     """The bytes behind that place that were seen and are gone."""
-    left: list[Piece]
-    """Its last line, of which no end was seen."""
+    splitter: Splitter
+    """Holds its last line, of which no end was seen."""
+    marker: bytes
+    """The bytes before that line."""
+    joiner: Joiner
+    settling: Settling
+    """What was read of it may not be acknowledged yet."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,18 +67,20 @@ class Tailer:
         position: Position,
         splitter: Callable[[int], Splitter],
         encoding: Encoding,
-        joiner: Joiner,
+        joiner: Callable[[], Joiner],
         status: FileStatus,
+        continues: Truncated | None = None,
     ) -> None:
+        """`continues`: the file is a copy of content that was read up to `position` elsewhere."""
         self.descriptor = descriptor
         self.id = file_id
         self.path = path
         """The name under which it was found: tag and path_key speak of it, even when it is renamed."""
         self.tag = tag
         self.encoding = encoding
-        self.joiner = joiner
+        self.joiner = continues.joiner if continues else joiner()
         self.status = status
-        self.settling = Settling(position.offset, position.marker)
+        self.settling = continues.settling if continues else Settling(position.offset, position.marker)
         self.previous: Tailer | None = None
         """The file that had the same path before; its lines come first."""
         self.rotated_at: float | None = None
@@ -92,9 +99,10 @@ class Tailer:
         self.was_closed_by_writer = False
         """A writer has closed it, and nothing was written since."""
         self._new_splitter = splitter
-        self._splitter = splitter(position.offset)
+        self._new_joiner = joiner
+        self._splitter = continues.splitter if continues else splitter(position.offset)
         self._fingerprint = position.fingerprint
-        self._marker = position.marker
+        self._marker = continues.marker if continues else position.marker
         self._seen_size = position.offset
         self._mtime = self.stat().st_mtime_ns if not status.size else -1
         """Of the content that was looked at last; -1 when none was."""
@@ -190,14 +198,22 @@ class Tailer:
 
     def _restart(self, now: os.stat_result) -> Reading:
         """Its content is another one: read it from the beginning."""
-        position, unread = self.position, max(0, self._seen_size - self.offset)
-        truncated = Truncated(position=position, unread=unread, left=self._splitter.flush())
+        truncated = Truncated(
+            position=self.position,
+            unread=max(0, self._seen_size - self.offset),
+            splitter=self._splitter,
+            marker=self._marker,
+            joiner=self.joiner,
+            settling=self.settling,
+        )
         self._splitter = self._new_splitter(0)
+        self.joiner = self._new_joiner()
         self._fingerprint = Fingerprint()
         self._marker = b""
         self._seen_size, self._mtime = 0, now.st_mtime_ns
         self.settling = Settling(0)
         self.status.size, self.status.read_offset, self.status.delivered_offset = now.st_size, 0, 0
+        self.status.oldest_unsent = None
         return Reading(pieces=[], bytes=0, more=True, truncated=truncated)
 
     def _skip_hole(self, size: int) -> None:

@@ -1,0 +1,106 @@
+"""What would lose lines if nobody thought of it: each test is a way to lose some that was found by looking for one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tail_lab import FakeIntake, Running, TailContext, tailing
+
+
+def live(scene: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scene)
+
+
+def write(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def copy_and_truncate(path: Path) -> Path:
+    copy = path.with_name(f"{path.name}.1")
+    shutil.copyfile(path, copy)
+    os.truncate(path, 0)
+    return copy
+
+
+async def until_texts(running: Running, *texts: str) -> None:
+    await running.intake.until(lambda: set(running.intake.texts()) >= set(texts))
+
+
+# ── truncation, and what is not acknowledged yet ─────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("pattern", ["*.log", "*.log*"])
+def test_what_was_not_acknowledged_before_a_truncation_is_read_again_from_the_copy(
+    tmp_path: Path, pattern: str
+) -> None:
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+    keys: dict[str, Any] = {
+        "context": context,
+        "path": (f"{tmp_path}/{pattern}",),
+        "read_from_head": True,
+    }
+
+    async def scene() -> None:
+        write(log, "one", "two")
+        async with tailing(tmp_path, intake=FakeIntake(eager=False), **keys) as running:
+            await until_texts(running, "one", "two")
+            copy_and_truncate(log)
+            write(log, "three")
+            await until_texts(running, "three")
+            running.tail._saving.save()
+            await running.kill()
+        async with tailing(tmp_path, **keys) as running:
+            await until_texts(running, "one", "two", "three")
+
+    live(scene())
+
+
+def test_the_checkpoint_of_a_copy_moves_when_what_was_read_before_the_truncation_is_acknowledged(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+
+    async def scene() -> None:
+        write(log, "one", "two")
+        intake = FakeIntake(eager=False)
+        async with tailing(tmp_path, intake=intake, context=context, read_from_head=True) as running:
+            await until_texts(running, "one", "two")
+            copy_and_truncate(log)
+            write(log, "three")
+            await until_texts(running, "three")
+            intake.settle(*intake.unsettled())
+            running.tail._saving.save()
+            await running.kill()
+        async with tailing(tmp_path, context=context, read_from_head=True) as running:
+            write(log, "four")
+            await until_texts(running, "four")
+            assert running.intake.texts() == ["four"]
+
+    live(scene())
+
+
+def test_a_line_that_was_half_read_before_a_truncation_is_read_whole_from_the_copy(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+
+    async def scene() -> None:
+        log.write_text("one\nha")
+        async with tailing(tmp_path, read_from_head=True) as running:
+            await running.intake.until(
+                lambda: any(file.read_offset == 6 for file in running.context.status.files.values())
+            )
+            with log.open("a") as file:
+                file.write("lf\n")
+                file.flush()
+                copy_and_truncate(log)
+            write(log, "two")
+            await until_texts(running, "two")
+            assert running.intake.texts() == ["one", "half", "two"]
+
+    live(scene())
