@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -41,11 +41,15 @@ _LEGACY_TEMPLATE = re.compile(rf"(?:[a-zA-Z_]|{_VARIABLE})(?:\w|{_VARIABLE})*", 
 
 class RelabelConfig(msgspec.Struct, frozen=True, kw_only=True):
     go_type: ClassVar[str] = "relabel.Config"
+    go_decoded: ClassVar[str] = "relabel.plain"
+    """What Prometheus' messages call it, and call it while it is read."""
+    unwritten: ClassVar[frozenset[str]] = frozenset({"validation_scheme"})
+    """Fields that are no keys."""
 
-    source_labels: tuple[str, ...] = ()
+    source_labels: Annotated[tuple[str, ...], "model.LabelNames"] = ()
     separator: str = DEFAULT_SEPARATOR
     regex: Regexp = DEFAULT_REGEX
-    modulus: int = 0
+    modulus: Annotated[int, "uint64"] = 0
     target_label: str = ""
     replacement: str = DEFAULT_REPLACEMENT
     action: Action = Action.REPLACE
@@ -56,6 +60,8 @@ class RelabelConfig(msgspec.Struct, frozen=True, kw_only=True):
 def problems(config: RelabelConfig) -> Iterator[tuple[str, str]]:
     """The key and Prometheus' words for each thing that is wrong, in its order."""
     action, target, scheme = config.action, config.target_label, config.validation_scheme
+    if "" in config.source_labels:
+        yield "source_labels", '"" is not a valid label name'
     if action is Action.HASHMOD and not config.modulus:
         yield "modulus", "relabel configuration for hashmod requires non-zero modulus"
     if action in _SETS_TARGET | _COMPARES:
