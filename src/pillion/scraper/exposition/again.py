@@ -7,13 +7,15 @@ from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from pillion.scraper.exposition.drafts import times_column
-from pillion.scraper.exposition.layout import EXTENDED, OTHER
+from pillion.scraper.exposition.layout import EXTENDED, OTHER, PLAIN
 from pillion.scraper.exposition.numbers import parse_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pillion.scraper.exposition.dialects import Dialect
-    from pillion.scraper.exposition.entries import ExemplarText
     from pillion.scraper.exposition.drafts import times_column
+    from pillion.scraper.exposition.entries import ExemplarText
 from pillion.scraper.exposition.layout import Layout
 
 _CHUNK = 1 << 15
@@ -24,6 +26,10 @@ class Columns(NamedTuple):
     values: array[float]
     times: array[int] | None
     exemplars: list[tuple[int, ExemplarText]]
+
+
+_LONGEST_TIME = 19
+"""Digits; fewer are an int64 in any case."""
 
 
 def read_again(body: bytes, dialect: Dialect, layout: Layout) -> Columns | None:
@@ -38,6 +44,23 @@ def read_again(body: bytes, dialect: Dialect, layout: Layout) -> Columns | None:
             return None
         position = end + 1
     return comparison.columns()
+
+
+class _WithTimes(NamedTuple):
+    texts: tuple[bytes, ...]
+    values: tuple[bytes, ...]
+    times: Iterator[int]
+
+
+def _all_with_times(lines: list[bytes]) -> _WithTimes | None:
+    """Lines of the text format of which each has a time, as those of /federate; None: not each, or not as usual."""
+    parts = list(map(bytes.rsplit, lines, repeat(b" "), repeat(2)))
+    if set(map(len, parts)) != {3}:
+        return None
+    texts, values, times = zip(*parts, strict=True)
+    if b"" in times or max(map(len, times)) >= _LONGEST_TIME or not b"".join(times).isdigit():
+        return None
+    return _WithTimes(texts, values, map(int, times))
 
 
 class _Comparison:
@@ -66,6 +89,8 @@ class _Comparison:
             lines = list(compress(lines, kinds))
             if not lines:
                 return True
+        texts: Sequence[bytes]
+        values: Sequence[bytes]
         texts, _, values = zip(*map(bytes.rpartition, lines, repeat(b" ")), strict=True)
         if EXTENDED in kinds:
             split = self._split(lines, kinds.replace(bytes([OTHER]), b""), list(texts), list(values))
@@ -81,9 +106,12 @@ class _Comparison:
 
     def _split(
         self, lines: list[bytes], kinds: bytes, texts: list[bytes], values: list[bytes]
-    ) -> tuple[list[bytes], list[bytes]] | None:
-        """Of lines with a time or an exemplar the text and value, singly."""
+    ) -> tuple[Sequence[bytes], Sequence[bytes]] | None:
+        """Of lines with a time or an exemplar, the text and value."""
         before = len(self._values)
+        if self._dialect.last_line is None and PLAIN not in kinds and (columns := _all_with_times(lines)):
+            self._times.update(zip(range(before, before + len(lines)), columns.times, strict=True))
+            return columns.texts, columns.values
         at = kinds.find(EXTENDED)
         while at >= 0:
             line = self._dialect.line(lines[at])

@@ -22,7 +22,7 @@ CLASSES = {"histogram": (1, b"le"), "summary": (2, b"quantile")}
 """Types whose series have a label that is written anew (entries.normalized); a series without it is of class 0."""
 
 
-class Unusual(Exception):
+class UnusualError(Exception):
     """Nothing for the quick ways: to be read carefully, which will tell if it is an error."""
 
 
@@ -36,80 +36,90 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_anew(
-    body: bytes, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]]
+    body: bytes, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]], *, has_starts: bool
 ) -> tuple[Draft, Lines | None]:
     """None for lines: some of them are not such that the next page could be compared.
 
-    Raises Unusual or ValueError (a number is none, a text is not UTF-8, an entry is wrong).
+    Raises UnusualError or ValueError (a number is none, a text is not UTF-8, an entry is wrong).
     """
     lines = body.split(b"\n")
     if not lines[-1]:
         lines.pop()
     if dialect.last_line is not None and (not lines or lines.pop() != dialect.last_line):
-        raise Unusual
-    reading = _Reading(dialect, known)
-    for line in lines:
-        if line[:1] == b"#":
-            reading.other(line)
-        else:
-            reading.sample(line)
+        raise UnusualError
+    reading = _Reading(dialect, known, Draft(has_starts=has_starts))
+    reading.lines(lines)
     return reading.finish()
 
 
 class _Reading:
-    __slots__ = ("_class", "_class_label", "_classes", "_dialect", "_draft", "_kinds", "_known", "_new", "_others",
-                 "_texts", "_usual", "_values")  # fmt: skip
+    __slots__ = ("_classes", "_dialect", "_draft", "_kinds", "_known", "_new", "_others", "_texts", "_usual",
+                 "_values")  # fmt: skip
 
-    def __init__(self, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]]) -> None:
+    def __init__(self, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]], draft: Draft) -> None:
         self._dialect = dialect
         self._known = known
         self._new = SeriesTexts()
-        self._draft = Draft()
+        self._draft = draft
         self._kinds = bytearray()
         self._texts: list[bytes] = []
         self._values: list[bytes] = []
         self._classes = bytearray()
         self._others: list[bytes] = []
-        self._class, self._class_label = 0, b""
         self._usual = True
 
-    def other(self, line: bytes) -> None:
+    def lines(self, lines: list[bytes]) -> None:
+        known = self._known.get if self._known else None
+        draft, new, family_of = self._draft, self._new.labels, self._draft.families.of_text
+        add_labels, add_member, add_value = draft.labels.append, draft.members.append, self._values.append
+        add_text, add_class, add_kind = self._texts.append, self._classes.append, self._kinds.append
+        family_type, family_class, class_label = "", 0, b""
+        for line in lines:
+            if line[:1] == b"#":
+                self._other(line)
+                family_type = draft.families.type
+                family_class, class_label = CLASSES.get(family_type, (0, b""))
+                continue
+            series, _, value = line.rpartition(b" ")
+            brace = series.find(b"{")
+            metric, rest = (series[:brace], series[brace:]) if brace >= 0 else (series, b"")
+            of_class = family_class if family_class and class_label in rest else 0
+            if known is not None and (found := known(series)) is not None and found[1] == of_class:
+                labels: Labels | None = found[0]
+            else:
+                labels = new(metric, rest, family_type)
+            if labels is None or not metric:
+                self._long_way(line)
+                continue
+            add_labels(labels)
+            add_member(family_of(metric))
+            add_kind(PLAIN)
+            add_text(series)
+            add_class(of_class)
+            add_value(value)
+
+    def _other(self, line: bytes) -> None:
         meta = self._dialect.meta(line) or self._careful_meta(line)
         if meta is not None:
             self._draft.add_meta(meta)
-            self._class, self._class_label = CLASSES.get(self._draft.families.type, (0, b""))
         self._add_other(line)
-
-    def sample(self, line: bytes) -> None:
-        series, _, value = line.rpartition(b" ")
-        wanted = self._class if self._class and self._class_label in series else 0
-        found = self._known.get(series)
-        if found is not None and found[1] == wanted:
-            labels: Labels | None = found[0]
-        else:
-            labels = self._new.labels(series)
-            if labels is None:
-                self._long_way(line)
-                return
-            if wanted:
-                labels = normalized(labels, self._draft.families.type)
-        self._add(PLAIN, series, labels, wanted, value)
 
     def _long_way(self, line: bytes) -> None:
         parsed = self._dialect.line(line)
         if parsed is None:
             self._careful_line(line)
             return
-        series = parsed.series
-        wanted = self._class if self._class and self._class_label in series else 0
+        series, family_type = parsed.series, self._draft.families.type
+        family_class, class_label = CLASSES.get(family_type, (0, b""))
+        of_class = family_class if family_class and class_label in series else 0
         found = self._known.get(series)
-        if found is not None and found[1] == wanted:
+        if found is not None and found[1] == of_class:
             labels = found[0]
         else:
-            labels = self._new.labels(series) or self._careful_series(series)
-            labels = normalized(labels, self._draft.families.type)
+            metric, brace, rest = series.partition(b"{")
+            labels = self._new.labels(metric, brace + rest, family_type) or self._careful_series(series)
         kind = PLAIN if len(line) == len(series) + 1 + len(parsed.value) else EXTENDED
-        self._add(kind, series, labels, wanted, parsed.value)
+        self._add(kind, series, labels, of_class, parsed.value)
         self._draft.add_extras(parsed.time, parsed.exemplar)
 
     def _add(self, kind: int, series: bytes, labels: Labels, of_class: int, value: bytes) -> None:
@@ -132,15 +142,15 @@ class _Reading:
         parser = self._dialect.parser(line + b"\n")
         entry = parser.next()
         if isinstance(entry, Sample) or (entry is None and self._dialect.last_line is not None):
-            raise Unusual
+            raise UnusualError
         return entry
 
     def _careful_series(self, series: bytes) -> Labels:
         parser = self._dialect.parser(series + b" 0\n")
         entry = parser.next()
         if not isinstance(entry, Sample) or entry.series != series or parser.position != len(series) + 3:
-            raise Unusual
-        return labels_of_text(entry.pairs)
+            raise UnusualError
+        return normalized(labels_of_text(entry.pairs), self._draft.families.type)
 
     def _careful_line(self, line: bytes) -> None:
         """Also an empty line, where there may be some."""
@@ -150,7 +160,7 @@ class _Reading:
             self._add_other(line)
             return
         if isinstance(entry, Meta):
-            raise Unusual
+            raise UnusualError
         self._usual = False
         labels = normalized(labels_of_text(entry.pairs), self._draft.families.type)
         self._add(EXTENDED, entry.series, labels, 0, repr(entry.value).encode())

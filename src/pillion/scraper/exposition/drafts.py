@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 class Draft:
     __slots__ = ("exemplars", "families", "labels", "members", "runs", "times", "values")
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_starts: bool) -> None:
         self.families = Families()
         self.labels: list[Labels] = []
         self.members: list[Family | None] = []
         """Of each series."""
-        self.runs = [Run(0, "", "")]
+        self.runs = [Run(0, "", "")] if has_starts else None
         self.values = array("d")
         self.times: dict[int, int] = {}
         """By the series' index."""
@@ -36,7 +36,8 @@ class Draft:
 
     def add_meta(self, meta: Meta) -> None:
         self.families.add(meta)
-        self.runs.append(Run(len(self.labels), meta.family, self.families.type))
+        if self.runs is not None:
+            self.runs.append(Run(len(self.labels), meta.family, self.families.type))
 
     def add_extras(self, time: int | None, exemplar: ExemplarText | None) -> None:
         """Of the series that was added last."""
@@ -78,7 +79,9 @@ def finished(
         starts = plan.starts(values)
         values = plan.values(values)
         times = plan.times(times) if times is not None else None
-        exemplars = [(kept, exemplar) for index, exemplar in exemplars if (kept := plan.index(index)) is not None]
+        exemplars = [
+            (kept, exemplar) for index, exemplar in exemplars if (kept := plan.index(index)) is not None
+        ]
     return Page(
         series=series,
         values=little_endian(values),

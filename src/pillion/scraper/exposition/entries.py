@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from sys import intern
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -62,7 +63,7 @@ def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
             raise ValueError(f"invalid metric name or label names: {quote_bytes(name_text)}")
         labels.append((intern(name), value))
     labels.sort()
-    for (name, _), (following, _) in zip(labels, labels[1:], strict=False):
+    for (name, _), (following, _) in pairwise(labels):
         if name == following:
             raise ValueError(f'label name "{name}" is not unique: invalid sample')
     kept = tuple(pair for pair in labels if pair[1])

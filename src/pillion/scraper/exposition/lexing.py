@@ -72,7 +72,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """The next one; None: stay."""
 
 
-def rule(matches: bytes, token: Token | None, state: State | None = None, *, reaches: bytes | None = None) -> Rule:
+def rule(
+    matches: bytes, token: Token | None, state: State | None = None, *, reaches: bytes | None = None
+) -> Rule:
     """`reaches` is needed where the text can break off in the middle without a match."""
     return Rule(
         matches=re.compile(matches, re.DOTALL),
@@ -145,7 +147,11 @@ class Lexer:
     def _comment(self) -> Token:
         """To the end of the line. A NUL ends the page, if it comes first or right after a `#` without a space."""
         line_end = self.body.find(b"\n", self.end)
-        first = self.body[self.end : self.end + 1] if self.state is State.COMMENT else self.body[self.end : line_end]
+        first = (
+            self.body[self.end : self.end + 1]
+            if self.state is State.COMMENT
+            else self.body[self.end : line_end]
+        )
         if b"\0" in first:
             self.end = self.body.index(b"\0", self.end)
             return Token.END

@@ -15,6 +15,7 @@ from pillion.scraper.exposition.entries import (
     ExemplarText,
     Meta,
     exemplar_labels,
+    normalized,
     unescape,
     unescape_help,
 )
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 _METRIC = re.compile(rb"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _PAIR = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n\0]*)')
 _PAIRS = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\\n\0]*)",?')
-# The quantifiers keep what they have (`++`, `*+`): without it, a line that does not match would cost exponential time.
-_SERIES = rb'(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\})?|\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\})'
+# `++` and `*+` keep what they have: else a line that does not match would cost exponential time.
+_BRACES = rb'\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\}'
+_SERIES = rb"(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:" + _BRACES + rb")?|" + _BRACES + rb")"
 _TEXT_SAMPLE = re.compile(rb"(" + _SERIES + rb") ([^{ \t\n\0]+)(?: ([0-9]+))?")
 _OPENMETRICS_SAMPLE = re.compile(
     rb"(" + _SERIES + rb") ([^ \n\0]+)(?: ([^ #\n\0][^ \n\0]*))?"
@@ -38,6 +40,7 @@ _OPENMETRICS_SAMPLE = re.compile(
 _META = re.compile(rb"# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) ([^\0]*)")
 _TEXT_TYPES = {b"counter": "counter", b"gauge": "gauge", b"histogram": "histogram", b"summary": "summary"}
 _OPENMETRICS_TYPES = {**_TEXT_TYPES, b"unknown": "unknown"}
+_NO_LABELS = (b"", b"{}")
 
 
 class Line(NamedTuple):
@@ -115,41 +118,73 @@ def _check_text(pairs: list[tuple[bytes, bytes]]) -> None:
 
 
 class SeriesTexts:
-    """Series text to labels, for the series of one page that were not known. What they have in common is kept once."""
+    """Series text to labels, for series of one page that were not known. What they have in common is kept once."""
 
-    __slots__ = ("_metrics", "_pairs")
+    __slots__ = ("_head", "_labels", "_last", "_metric", "_metrics", "_pairs", "_pairs_of_type",
+                 "_type")  # fmt: skip
 
     def __init__(self) -> None:
         self._metrics: dict[bytes, tuple[str, str]] = {}
-        self._pairs: dict[bytes, tuple[str, str]] = {}
+        self._pairs_of_type: dict[str, dict[bytes, tuple[str, str]]] = {"": {}}
+        self._type = ""
+        self._pairs = self._pairs_of_type[""]
+        # The series before: its metric, its other labels but the last as written, its labels, its last label's index.
+        self._metric, self._head = b"", b""
+        self._labels: Labels = ()
+        self._last = 0
 
-    def labels(self, series: bytes) -> Labels | None:
-        """None: it is no plain series text. Raises ValueError for text that is not UTF-8."""
-        metric, brace, rest = series.partition(b"{")
-        named = self._metrics.get(metric)
+    def labels(self, metric: bytes, rest: bytes, family_type: str) -> Labels | None:
+        """Normalized. Of a series' text up to the first brace, and from there on. None: it is no plain series text.
+
+        Raises ValueError for text that is not UTF-8.
+        """
+        if rest[-2:] != b'"}':
+            named = self._named(metric)
+            return (named,) if named is not None and rest in _NO_LABELS else None
+        if family_type != self._type:
+            self._type, self._metric = family_type, b""
+            self._pairs = self._pairs_of_type.setdefault(family_type, {})
+        cut = rest.rfind(b'",', 0, -2)
+        head = rest[:cut] if cut >= 0 else b""
+        last = rest[cut + 2 : -2] if cut >= 0 else rest[1:-2]
+        pair = self._pairs.get(last) or self._pair(last)
+        if pair is None:
+            return None
+        if metric == self._metric and head == self._head:
+            before, at = self._labels, self._last
+            if before[at][0] == pair[0] and pair[1]:
+                # Nothing but the last label's value is new: the buckets of a histogram, the modes of a processor.
+                return (*before[:at], pair, *before[at + 1 :])
+        named = self._named(metric)
         if named is None:
-            if not _METRIC.fullmatch(metric):
-                return None
-            named = self._metrics[metric] = (NAME, intern(metric.decode()))
-        if not brace:
-            return (named,)
-        if not rest.endswith(b'"}'):
-            return (named,) if rest == b"}" else None
-        labels = [named]
-        pairs = self._pairs
-        for piece in rest[:-2].split(b'",'):
-            try:
-                pair = pairs[piece]
-            except KeyError:
-                match = _PAIR.fullmatch(piece)
-                if match is None:
+            return None
+        labels = [named, pair]
+        if head:
+            for piece in head[1:].split(b'",'):
+                other = self._pairs.get(piece) or self._pair(piece)
+                if other is None:
                     return None
-                name, value = match.groups()
-                pair = pairs[piece] = (intern(name.decode()), value.decode())
-            labels.append(pair)
+                labels.append(other)
         labels.sort()
         if len(dict(labels)) < len(labels):
             return None  # a name twice: for the careful parser to say
         if b'=""' in rest:
-            labels = [pair for pair in labels if pair[1]]
-        return tuple(labels)
+            return tuple([pair for pair in labels if pair[1]])
+        self._metric, self._head = metric, head
+        self._labels, self._last = tuple(labels), labels.index(pair)
+        return self._labels
+
+    def _named(self, metric: bytes) -> tuple[str, str] | None:
+        named = self._metrics.get(metric)
+        if named is None and _METRIC.fullmatch(metric):
+            named = self._metrics[metric] = (NAME, intern(metric.decode()))
+        return named
+
+    def _pair(self, piece: bytes) -> tuple[str, str] | None:
+        match = _PAIR.fullmatch(piece)
+        if match is None:
+            return None
+        name, value = match.groups()
+        (pair,) = normalized(((intern(name.decode()), value.decode()),), self._type)
+        self._pairs[piece] = pair
+        return pair

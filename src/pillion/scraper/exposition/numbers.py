@@ -24,7 +24,9 @@ NAN: float = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 _OUT_OF_RANGE = -(2**63)
 """What Go makes, on the processors that count, of a float that is out of an int64's range."""
 
-_FINITE = re.compile(rb"[+-]?(?:[0-9]+(?:_[0-9]+)*)?(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?")
+_FINITE = re.compile(
+    rb"[+-]?(?:[0-9]+(?:_[0-9]+)*)?(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?"
+)
 _HEXADECIMAL = re.compile(rb"[+-]?0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*[pP][+-]?[0-9]+")
 _INFINITE = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE)
 _OLD_ONLY = re.compile(rb"[pP_]")

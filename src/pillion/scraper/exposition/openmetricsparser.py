@@ -103,11 +103,11 @@ class OpenMetricsParser(EntryParser):
         token = self._next()
         match token:
             case Token.END_WORD:
-                if self._next() is not Token.END:
-                    self.fail("unexpected data after # EOF")
-                return None
+                if self._next() is Token.END:
+                    return None
+                return self.fail("unexpected data after # EOF")
             case Token.END:
-                self.fail(_NO_END)
+                return self.fail(_NO_END)
             case Token.HELP | Token.TYPE | Token.UNIT:
                 return self._meta(token)
             case Token.BRACE_OPEN:
@@ -116,7 +116,7 @@ class OpenMetricsParser(EntryParser):
             case Token.METRIC_NAME:
                 return self._named_sample()
             case _:
-                self._unexpected("expected a valid start token", token)
+                return self._unexpected("expected a valid start token", token)
 
     def _meta(self, token: Token) -> Meta:
         name = self._name_after(token)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pillion.scraper.exposition.again import read_again
-from pillion.scraper.exposition.anew import Unusual, read_anew
+from pillion.scraper.exposition.anew import UnusualError, read_anew
 from pillion.scraper.exposition.dialects import dialect_of
 from pillion.scraper.exposition.drafts import Draft, finished, times_column
 from pillion.scraper.exposition.entries import Meta, labels_of_text, metric_name, normalized
@@ -52,17 +52,17 @@ class _TargetReader:
                 return page
             if b"\0" not in body:
                 known = self._layout.known() if self._layout is not None else {}
-                return self._finish(*read_anew(body, self._dialect, known))
-        except (Unusual, ValueError):
+                return self._finish(*read_anew(body, self._dialect, known, has_starts=self._starts))
+        except (UnusualError, ValueError):
             pass
-        return self._finish(read_carefully(body, self._dialect), None)
+        return self._finish(read_carefully(body, self._dialect, has_starts=self._starts), None)
 
     def _read_again(self, body: bytes, layout: Layout) -> Page | None:
         columns = read_again(body, self._dialect, layout)
         return None if columns is None else finished(layout.series, layout.plan, *columns)
 
     def _finish(self, draft: Draft, lines: Lines | None) -> Page:
-        plan = StartPlan(draft.labels, draft.runs) if self._starts else None
+        plan = StartPlan(draft.labels, draft.runs) if draft.runs is not None else None
         self._series = series = draft.page_series(plan, self._series)
         self._layout = None
         if lines is not None:
@@ -81,10 +81,10 @@ class _TargetReader:
         return finished(series, plan, draft.values, times, draft.exemplars)
 
 
-def read_carefully(body: bytes, dialect: Dialect) -> Draft:
+def read_carefully(body: bytes, dialect: Dialect, *, has_starts: bool) -> Draft:
     """Raises ExpositionError."""
     parser = dialect.parser(body)
-    draft = Draft()
+    draft = Draft(has_starts=has_starts)
     while (entry := parser.next()) is not None:
         if isinstance(entry, Meta):
             draft.add_meta(entry)

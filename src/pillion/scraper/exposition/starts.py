@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pillion.scraper.exposition.entries import NAME, metric_name
 from pillion.scraper.exposition.numbers import milliseconds_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pillion.scraper.labels import Labels
 
+_Item = TypeVar("_Item")
 _CREATED = "_created"
 _DISTINGUISHING = {"counter": None, "summary": "quantile", "histogram": "le"}
 """The types that have a start, and the label in which series with one `_created` line differ."""
@@ -46,7 +47,7 @@ class StartPlan:
         self._kept = bytes(kept)
         self._sources = array("q", compress(sources, kept))
 
-    def select(self, items: Sequence[object]) -> tuple[object, ...]:
+    def select(self, items: Sequence[_Item]) -> tuple[_Item, ...]:
         return tuple(compress(items, self._kept))
 
     def values(self, values: array[float]) -> array[float]:
@@ -70,9 +71,7 @@ def _start(seconds: float) -> int:
     return max(milliseconds_of(seconds), 0)
 
 
-def _find_sources(
-    labels: Sequence[Labels], run: Run, end: int, kept: bytearray, sources: array[int]
-) -> None:
+def _find_sources(labels: Sequence[Labels], run: Run, end: int, kept: bytearray, sources: array[int]) -> None:
     """The line may come after the series, not before: Prometheus looks ahead, to the next `_created` and no further,
     and remembers the last that fitted."""
     following: list[int] = [-1] * (end - run.begins)
