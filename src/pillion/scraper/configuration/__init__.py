@@ -22,6 +22,7 @@ from pillion.scraper.configuration.httpclient import (
     TlsConfig,
 )
 from pillion.scraper.configuration.loading import Files, load
+from pillion.scraper.configuration.rendering import redacted, render
 from pillion.scraper.configuration.scrapeconfig import ScrapeConfig
 from pillion.scraper.configuration.secret import Secret
 from pillion.scraper.configuration.targetgroups import FileSdConfig, HttpSdConfig, TargetGroup
@@ -60,4 +61,6 @@ __all__ = [
     "format_duration",
     "load",
     "parse_duration",
+    "redacted",
+    "render",
 ]

@@ -5,7 +5,6 @@ What is wrong with single values and keys is gathered; a section with such a fau
 
 from __future__ import annotations
 
-import functools
 import types
 import typing
 from collections.abc import Callable
@@ -16,7 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from pillion.scraper.configuration.failure import Complaints, Place, nearest
-from pillion.scraper.configuration.schema import INLINE, FilePath, NoNulls, Section, class_variable
+from pillion.scraper.configuration.schema import (
+    Field,
+    FilePath,
+    Section,
+    class_variable,
+    fields_of,
+    known_keys,
+)
 from pillion.scraper.configuration.secret import Secret
 from pillion.scraper.configuration.values import (
     Bytes,
@@ -43,17 +49,6 @@ _UINTS = ("uint", "uint64")
 
 class _Unusable(Exception):  # noqa: N818 - never leaves this module: the value has been complained about
     pass
-
-
-class _Field(msgspec.Struct, frozen=True):
-    name: str
-    key: str
-    type: Any
-    go_type: str
-    """Go's name of the type, where it does not follow from ours."""
-    is_inline: bool
-    no_nulls: str
-    default: Any
 
 
 class _Keys(msgspec.Struct):
@@ -122,7 +117,7 @@ class Decoder:
 
     def _build(self, cls: type[S], keys: _Keys) -> S:
         values: dict[str, Any] = {}
-        for field in _fields(cls):
+        for field in fields_of(cls):
             try:
                 if field.is_inline:
                     part = self._build(field.type, keys)
@@ -140,7 +135,7 @@ class Decoder:
         """An inline section whose defaults the section around it has changed."""
         changes = {
             field.name: getattr(default, field.name)
-            for field in _fields(type(part))
+            for field in fields_of(type(part))
             if field.key not in keys.values and getattr(default, field.name) != getattr(part, field.name)
         }
         return msgspec.structs.replace(part, **changes) if changes else part
@@ -151,7 +146,7 @@ class Decoder:
             return section
         before = len(self._complaints.faults)
         changes = {}
-        for field in _fields(type(section)):
+        for field in fields_of(type(section)):
             if field.is_inline:
                 changes[field.name] = self._checked(getattr(section, field.name), keys)
         for key, text in section.problems():
@@ -191,10 +186,10 @@ class Decoder:
                 return
 
     # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _value(self, field: _Field, node: Node) -> Any:
+    def _value(self, field: Field, node: Node) -> Any:
         return self._read(field.type, node, field)
 
-    def _read(self, type_: Any, node: Node, field: _Field) -> Any:
+    def _read(self, type_: Any, node: Node, field: Field) -> Any:
         origin = typing.get_origin(type_)
         if origin in (types.UnionType, typing.Union):
             inner = next(part for part in typing.get_args(type_) if part is not types.NoneType)
@@ -209,7 +204,7 @@ class Decoder:
             raise self._mismatch(node, _go_name(type_, field))
         return self._scalar(type_, node, field)
 
-    def _scalar(self, type_: Any, node: Scalar, field: _Field) -> Any:
+    def _scalar(self, type_: Any, node: Scalar, field: Field) -> Any:
         if type_ in _GO_NUMBERS:
             return self._number(type_, node, field.go_type or _GO_NUMBERS[type_])
         text = "" if node.value is None else node.text
@@ -232,7 +227,7 @@ class Decoder:
             return self._action(text, node, field)
         return text
 
-    def _action(self, text: str, node: Scalar, field: _Field) -> Action:
+    def _action(self, text: str, node: Scalar, field: Field) -> Action:
         if not text:
             raise self._fault(node, "relabel action cannot be empty", field)
         if text.lower() not in list(Action):
@@ -252,7 +247,7 @@ class Decoder:
                 return type_(value)
         raise self._mismatch(node, go_type)
 
-    def _list(self, item_type: Any, node: Node, field: _Field) -> tuple[Any, ...]:
+    def _list(self, item_type: Any, node: Node, field: Field) -> tuple[Any, ...]:
         if _is_null(node):
             return ()
         if not isinstance(node, Sequence):
@@ -268,7 +263,7 @@ class Decoder:
                 continue
         return tuple(items)
 
-    def _map(self, value_type: Any, node: Node, field: _Field) -> dict[str, Any]:
+    def _map(self, value_type: Any, node: Node, field: Field) -> dict[str, Any]:
         if _is_null(node):
             return {}
         if not isinstance(node, Mapping):
@@ -289,7 +284,7 @@ class Decoder:
         return found
 
     # ── complaints ───────────────────────────────────────────────────────────────────────────────────────────────────
-    def _fault(self, node: Node, text: str, field: _Field, hint: str = "") -> _Unusable:
+    def _fault(self, node: Node, text: str, field: Field, hint: str = "") -> _Unusable:
         self._complaints.fault(self.place(node.line), text, about=field.key, hint=hint)
         return _Unusable()
 
@@ -331,47 +326,12 @@ def _go_decoded(cls: type[msgspec.Struct]) -> str:
     return name
 
 
-def _go_name(type_: Any, field: _Field) -> str:
+def _go_name(type_: Any, field: Field) -> str:
     """A text that is parsed is a string while it is decoded."""
     return field.go_type or _GO_NUMBERS.get(type_, "string")
 
 
-def _go_list(item_type: Any, field: _Field) -> str:
+def _go_list(item_type: Any, field: Field) -> str:
     if isinstance(item_type, type) and issubclass(item_type, msgspec.Struct):
         return f"[]*{class_variable(item_type, 'go_type')}"
     return field.go_type or "[]string"
-
-
-@functools.cache
-def _fields(cls: type[msgspec.Struct]) -> tuple[_Field, ...]:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    unwritten = class_variable(cls, "unwritten") - {"place"}
-    return tuple(
-        _field(info, hints[info.name]) for info in msgspec.structs.fields(cls) if info.name not in unwritten
-    )
-
-
-def _field(info: msgspec.structs.FieldInfo, hint: Any) -> _Field:
-    notes: tuple[Any, ...] = ()
-    if typing.get_origin(hint) is typing.Annotated:
-        hint, *rest = typing.get_args(hint)
-        notes = tuple(rest)
-    return _Field(
-        name=info.name,
-        key=info.encode_name,
-        type=hint,
-        go_type=next((note for note in notes if isinstance(note, str) and note != INLINE), ""),
-        is_inline=INLINE in notes,
-        no_nulls=next((note.text for note in notes if isinstance(note, NoNulls)), ""),
-        default=info.default,
-    )
-
-
-@functools.cache
-def known_keys(cls: type[msgspec.Struct]) -> frozenset[str]:
-    """All that Prometheus knows."""
-    known: set[str] = set()
-    for field in _fields(cls):
-        known |= known_keys(field.type) if field.is_inline else {field.key}
-    known -= class_variable(cls, "unwritten")
-    return frozenset(known | set(class_variable(cls, "refused")) | set(class_variable(cls, "ineffective")))
