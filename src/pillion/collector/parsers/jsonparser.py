@@ -6,6 +6,8 @@ not keep it. Lines that are no objects are wrapped, so that a mixed buffer stays
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pillion.collector.parsers.cutting import cut_member
@@ -21,6 +23,7 @@ from pillion.collector.records import (
     encode_body,
     object_lines,
     object_text,
+    object_values,
     peek_one,
 )
 
@@ -53,25 +56,33 @@ class JsonParser(msgspec.Struct, frozen=True, kw_only=True):
     def parse_lines(self, lines: Lines) -> Content:
         if self.decoders is not None:
             return parse_each(self.parse, lines)
-        amount = object_lines(lines.data)
-        if amount is None:
+        if self.time is not None and (values := object_values(lines.data, self.time_key)) is not None:
+            return self._timed(lines.data, lines.time, values, self.time)
+        if object_lines(lines.data) is None:
             return self._mixed(lines)
-        return self._timed(lines.data, lines.time, amount)
+        return self._texts(lines.data, lines.time)
 
-    def _timed(self, data: bytes, now: int, amount: int) -> Texts:
-        if self.time is None:
-            return Texts(data=data, times=now)
-        values = peek_one(Texts(data=data, times=now), self.time_key)
+    def _texts(self, data: bytes, now: int) -> Texts:
+        texts = Texts(data=data, times=now)
+        return (
+            texts if self.time is None else self._timed(data, now, peek_one(texts, self.time_key), self.time)
+        )
+
+    def _timed(self, data: bytes, now: int, values: list[Any], time: TimeReader) -> Texts:
+        recalled = time.recall(values, now)
+        if recalled is not None:
+            if not self.time_keep:
+                data = cut_member(data, self.time_key, values, [True] * len(values))
+            return Texts(data=data, times=recalled)
         texts = [value if isinstance(value, str) else "" for value in values]
-        read = self.time.read_all(texts, now)
+        read = time.read_all(texts, now)
         if any(value is not text for value, text in zip(values, texts, strict=True)):
             read = [
-                time if value is text else None for time, value, text in zip(read, values, texts, strict=True)
+                at if value is text else None for at, value, text in zip(read, values, texts, strict=True)
             ]
         if not self.time_keep:
-            data = cut_member(data, self.time_key, texts, [time is not None for time in read])
-        assert len(read) == amount
-        return Texts(data=data, times=[now if time is None else time for time in read])
+            data = cut_member(data, self.time_key, texts, [at is not None for at in read])
+        return Texts(data=data, times=[now if at is None else at for at in read])
 
     def _mixed(self, lines: Lines) -> Content:
         """Some line is no object, or has white space at its edges."""
@@ -81,7 +92,7 @@ class JsonParser(msgspec.Struct, frozen=True, kw_only=True):
         objects = [text for text in found if text is not None]
         if not objects:
             return lines
-        timed = self._timed(b"\n".join([*objects, b""]), lines.time, len(objects))
+        timed = self._texts(b"\n".join([*objects, b""]), lines.time)
         done = iter(timed.data.split(b"\n"))
         merged = [
             next(done) if each is not None else encode_body({lines.key: text.decode()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from typing import Any
 
 from pillion.collector.configuration.parsers import ParserSettings
 from pillion.collector.parsers import strptime
@@ -20,6 +21,8 @@ _LONGEST = 63
 _WITH_ZONE = ("%z", "%Z", "%SZ", "%S.%LZ")
 _FRACTION = re.compile("[0-9]{1,9}")
 _REMEMBERED = 4096
+_FEW_DIGITS = 3
+"""Of fractions that are all remembered."""
 _PLAIN_END = re.compile("(?:[^%]|%[zZ%])*")
 """After the fraction: nothing but a zone and characters of the format."""
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
@@ -43,6 +46,10 @@ class TimeReader:
         self._heads: dict[str, int] = {}
         self._tails: dict[str, int] = {}
         self._length = 0
+        self._digits = 0
+        """Of the fraction that was read last."""
+        self._zones: dict[str, int] = {}
+        """What is behind a fraction of so many digits: what it adds."""
         self._known: dict[str, int | None] = {}
         self._today = (0, 0, 0)
 
@@ -63,7 +70,53 @@ class TimeReader:
         known = self._known
         return [known[text] if text in known else self._read_and_remember(text) for text in texts]
 
+    def recall(self, values: list[Any], now: int) -> list[int] | None:
+        """As `read_all`, but at once, when all of `values` are texts and look like those before; None otherwise."""
+        if not self._steady or not values:
+            return None
+        if not self._with_year:
+            self._turn_over(now)
+        try:
+            try:
+                return self._recalled(values)
+            except KeyError:
+                self._learn(values)
+                return self._recalled(values)
+        except (KeyError, TypeError):  # one says no time, or is no text
+            return None
+
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _recalled(self, texts: list[str]) -> list[int]:
+        """Raises KeyError when a part of one is not known, TypeError when one is no text."""
+        heads, length = self._heads, self._length
+        if self._digits <= _FEW_DIGITS:
+            tails = self._tails
+            return [heads[text[:length]] + tails[text[length:]] for text in texts]
+        zones, end = self._zones, length + self._digits
+        fractions = [text[length:end] for text in texts]
+        joined = "".join(fractions)
+        if len(joined) != len(texts) * self._digits or not (joined.isascii() and joined.isdigit()):
+            raise KeyError
+        scale = 10 ** (9 - self._digits)
+        return [
+            heads[text[:length]] + zones[text[end:]] + fraction * scale
+            for text, fraction in zip(texts, map(int, fractions), strict=True)
+        ]
+
+    def _learn(self, texts: list[str]) -> None:
+        """The parts of `texts` that are not known, each from one text."""
+        if not self._length:
+            self._read_in_parts(texts[0])
+        length = self._length
+        for head, text in {text[:length]: text for text in texts}.items():
+            if head not in self._heads:
+                self._read_in_parts(text)
+        for tail, text in {text[length:]: text for text in texts}.items():
+            if self._digits > _FEW_DIGITS:
+                break
+            if tail not in self._tails:
+                self._read_in_parts(text)
+
     def _read_and_remember(self, text: str) -> int | None:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
@@ -81,10 +134,20 @@ class TimeReader:
             return second + rest
         time = self._read(text)
         if time is not None and second is not None and length == self._length:
-            if len(self._tails) >= _REMEMBERED:
-                self._tails.clear()
-            self._tails[tail] = time - second
+            self._remember_tail(tail, time - second)
         return time
+
+    def _remember_tail(self, tail: str, time: int) -> None:
+        found = _FRACTION.match(tail)
+        assert found is not None
+        digits = found.end()
+        if digits != self._digits or len(self._zones) >= _REMEMBERED:
+            self._zones.clear()
+        self._digits = digits
+        self._zones[tail[digits:]] = time - int(found[0].ljust(9, "0"))
+        if len(self._tails) >= _REMEMBERED:
+            self._tails.clear()
+        self._tails[tail] = time
 
     def _remember_head(self, head: str, reading: Reading) -> None:
         second = self._instant(reading, 0 if self._with_zone else self._offset, 0)
@@ -93,6 +156,7 @@ class TimeReader:
         if len(head) != self._length:
             self._heads.clear()
             self._tails.clear()
+            self._zones.clear()
         elif len(self._heads) >= _REMEMBERED:
             self._heads.clear()
         self._length = len(head)

@@ -28,7 +28,7 @@ from pillion.collector.records.dates import (
     parse_date,
 )
 from pillion.collector.records.events import event_time, pack_events
-from pillion.collector.records.fields import MISSING, peek, peek_one
+from pillion.collector.records.fields import MISSING, object_values, peek, peek_one
 from pillion.collector.records.printing import notation, print_events
 from pillion.collector.records.template import Template, parse_template, value_text
 from pillion.collector.records.texts import object_lines, object_text
@@ -63,6 +63,7 @@ __all__ = [
     "notation",
     "object_lines",
     "object_text",
+    "object_values",
     "pack_events",
     "parse_accessor",
     "parse_date",

@@ -8,6 +8,7 @@ import re
 from pillion.collector.records.bodies import decode_body, encode_body, encode_value
 from pillion.collector.records.content import Body, Content, Lines, Records, Texts
 from pillion.collector.records.conversion import wrap
+from pillion.collector.records.searching import contains
 from pillion.collector.records.texts import count_lines
 
 _END = re.compile(rb"\}\n")
@@ -43,7 +44,7 @@ def spellings(key: str) -> frozenset[bytes]:
 def _append(data: bytes, body: Body) -> bytes:
     tail = encode_body(body)[1:]
     keys = [spelling for key in body for spelling in spellings(key)]
-    if not any(key in data for key in keys):
+    if not any(contains(data, key) for key in keys):
         return _append_everywhere(data, tail)
     # Some line may have one of the keys. Two of a name are legal JSON, and Elasticsearch refuses them.
     lines = data.split(b"\n")
@@ -67,7 +68,7 @@ def _append_everywhere(data: bytes, tail: bytes) -> bytes:
     if len(appended) - len(data) != amount * (len(written) - 1):
         appended = _append_at_ends(data, written + b"\n")
     empty = b"{," + tail[: tail.index(b'"', 1) + 1]
-    return appended.replace(empty, b"{" + empty[2:]) if empty in appended else appended
+    return appended.replace(empty, b"{" + empty[2:]) if contains(appended, empty) else appended
 
 
 def _append_at_ends(data: bytes, written: bytes) -> bytes:

@@ -67,13 +67,15 @@ def wrap(lines: Lines, *, before: bytes = b"{", ending: bytes = b"", after: byte
     if not data:
         return b""
     before += orjson.dumps(lines.key) + b':"'
-    after = ending + b'"' + after
+    after = ending + b'"' + after + b"\n"
     if _MARK in data:
         return b"".join(
-            [before + orjson.dumps(line)[1:-1] + after + b"\n" for line in data.decode().split("\n")[:-1]]
+            [before + orjson.dumps(line)[1:-1] + after for line in data.decode().split("\n")[:-1]]
         )
-    escaped = orjson.dumps(data[:-1].replace(b"\n", _MARK).decode())
-    return b"".join((before, escaped[1:-1].replace(_MARK, after + b"\n" + before), after, b"\n"))
+    # A quote, each line with its mark, a quote.
+    escaped = orjson.dumps(data.replace(b"\n", _MARK).decode())
+    wrapped = memoryview(escaped.replace(_MARK, after + before))
+    return b"".join((before, wrapped[1 : -len(before) - 1]))
 
 
 def count(content: Content) -> int:

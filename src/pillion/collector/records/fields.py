@@ -10,6 +10,7 @@ import msgspec
 
 from pillion.collector.records.content import Content, Lines, Records, Texts
 from pillion.collector.records.conversion import as_records, count
+from pillion.collector.records.texts import count_lines, has_object_edges
 
 MISSING = msgspec.UNSET
 """Stands for a field that a record does not have (null is None)."""
@@ -42,13 +43,22 @@ def peek_one(content: Content, name: str) -> list[Any]:
     return [value for (value,) in peek(content, (name,))]
 
 
+def object_values(data: bytes, name: str) -> list[Any] | None:
+    """The field `name` of every line, if `data` can be the data of a `Texts` as it is: `object_lines` and `peek_one` in
+    one. None if it cannot, or if the two have to be asked."""
+    if not has_object_edges(data):
+        return None
+    found = _decode(data, (name,))
+    return [each.f0 for each in found] if found is not None and len(found) == count_lines(data) else None
+
+
 def _decode(data: bytes, names: tuple[str, ...]) -> list[Any] | None:
     """None when it cannot be done in this way: a number beyond every double, a name that msgspec cannot look for."""
     if any(_UNUSUAL.search(name) for name in names):
         return None
     try:
         return _decoder(names).decode_lines(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -22,14 +22,19 @@ def object_lines(data: bytes) -> int | None:
 
     `data` is valid UTF-8 and ends in `\\n`. Three passes, all in C; nothing is decoded.
     """
-    if not data.startswith((b'{"', b"{}")) or not data.endswith(b"}\n"):
-        return None
-    if _ODD_EDGE.search(data, 0, len(data) - 1) is not None:
+    if not has_object_edges(data):
         return None
     # Objects that follow each other on one line are objects to the decoder too. None spans lines: `}` and `{` with only
     # a line's end between them are never inside one.
     amount = count_objects(data)
     return amount if amount == count_lines(data) else None
+
+
+def has_object_edges(data: bytes) -> bool:
+    """Every line begins and ends as an object of `Texts` does."""
+    if not data.startswith((b'{"', b"{}")) or not data.endswith(b"}\n"):
+        return False
+    return _ODD_EDGE.search(data, 0, len(data) - 1) is None
 
 
 def object_text(line: bytes) -> bytes | None:

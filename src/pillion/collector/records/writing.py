@@ -12,6 +12,7 @@ from pillion.collector.records.bodies import decode_body, encode_bodies
 from pillion.collector.records.content import Content, Lines, Records, Texts
 from pillion.collector.records.conversion import as_texts, wrap
 from pillion.collector.records.dates import Date, format_time, format_times
+from pillion.collector.records.searching import contains
 from pillion.collector.records.texts import count_lines
 
 _START = re.compile(rb"\n\{")
@@ -62,7 +63,7 @@ def _with_one_date(data: bytes, start: bytes) -> bytes:
     if len(dated) - len(data) != amount * (len(start) - 1):
         dated = b"".join((start, _START.sub(b"\n" + start.replace(b"\\", rb"\\"), data[1:])))
     empty = start + b"}"
-    return dated.replace(empty, start[:-1] + b"}") if empty in dated else dated
+    return dated.replace(empty, start[:-1] + b"}") if contains(dated, empty) else dated
 
 
 def _with_each_date(data: bytes, dates: list[bytes], start: bytes) -> bytes:
