@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,10 @@ from pillion.collector.records import Accessor, Content, Lines, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_FEW = 4
+"""Records for each value that they have, from which on it is looked at only once."""
 
 
 class GrepSettings(FilterSettings, frozen=True, kw_only=True):
@@ -53,8 +57,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """A field that is no string matches nothing (src/flb_ra_key.c, `flb_ra_key_regex_match`)."""
         if isinstance(content, Lines) and not self.field.steps and self.field.key == content.key:
             return matching_lines(content, self.regex)
-        search = self.regex.pattern.search
-        return [isinstance(value, str) and search(value) is not None for value in values(content, self.field)]
+        found = values(content, self.field)
+        try:
+            distinct = set(found)
+        except TypeError:  # a map or an array
+            return list(map(self._matches, found))
+        if len(distinct) * _FEW > len(found):
+            return list(map(self._matches, found))
+        known = {value: self._matches(value) for value in distinct}
+        return [known[value] for value in found]
+
+    def _matches(self, value: Any) -> bool:
+        return isinstance(value, str) and self.regex.pattern.search(value) is not None
 
 
 class Grep(Stateless):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from pillion.collector.records import decode_body, encode_body, encode_value
+from pillion.collector.records import contains, decode_body, encode_body, encode_value
 
 
 def cut_member(data: bytes, key: str, values: list[str], cut: list[bool]) -> bytes:
@@ -27,7 +27,7 @@ def _cut_first_members(data: bytes, name: bytes, amount: int) -> bytes | None:
     if not data.startswith(b"{" + name):
         return None
     rest, found = _first_member(name).subn(b"\n{", b"\n" + data)
-    return rest[1:] if found == amount and name not in rest else None
+    return rest[1:] if found == amount and not contains(rest, name) else None
 
 
 @functools.lru_cache(maxsize=16)

@@ -30,6 +30,7 @@ from pillion.collector.records.dates import (
 from pillion.collector.records.events import event_time, pack_events
 from pillion.collector.records.fields import MISSING, object_values, peek, peek_one
 from pillion.collector.records.printing import notation, print_events
+from pillion.collector.records.searching import contains
 from pillion.collector.records.template import Template, parse_template, value_text
 from pillion.collector.records.texts import object_lines, object_text
 from pillion.collector.records.writing import json_array, json_lines, json_stream
@@ -49,6 +50,7 @@ __all__ = [
     "append_constants",
     "as_records",
     "as_texts",
+    "contains",
     "count",
     "decode_body",
     "encode_body",
