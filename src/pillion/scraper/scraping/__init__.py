@@ -1,1 +1,4 @@
-"""A target's scrapes: when, how, and what becomes of a page."""
+"""Targets and their scrapes: when, what of a page becomes samples, and when series end. The HTTP is in `fetching`.
+
+Pure: `targets`, `schedule`, `samplelabels`, `plan`, `timed`, `targetseries`, `report`, `exemplars`, `failures`.
+"""

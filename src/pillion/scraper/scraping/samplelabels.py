@@ -1,0 +1,125 @@
+"""The final labels of a page's series: the target's are added, conflicts resolved, relabelled, checked. Pure.
+
+Prometheus' scrape/scrape.go: mutateSampleLabels, resolveConflictingExposedLabels, verifyLabelLimits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pillion.scraper.labels import ValidationScheme, is_label_name, is_metric_name
+from pillion.scraper.scraping import failures
+
+if TYPE_CHECKING:
+    from pillion.scraper.labels import Labels, Relabelling
+
+NAME = "__name__"
+_RESERVED = "__"
+_EXPORTED = "exported_"
+
+
+class LabelLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """0: none. Lengths are in bytes."""
+
+    labels: int = 0
+    name_length: int = 0
+    value_length: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.name_length or self.value_length)
+
+
+def public_labels(labels: Labels) -> Labels:
+    """Those of a target that its series get."""
+    return tuple(pair for pair in labels if not pair[0].startswith(_RESERVED))
+
+
+class SampleLabels:
+    """For one target."""
+
+    __slots__ = (
+        "_checks_names",
+        "_honors",
+        "_limits",
+        "_names",
+        "_pairs",
+        "_relabelling",
+        "_scheme",
+        "_target",
+    )
+
+    def __init__(
+        self,
+        target: Labels,
+        *,
+        honor_labels: bool,
+        relabelling: Relabelling,
+        limits: LabelLimits,
+        scheme: ValidationScheme,
+    ) -> None:
+        """`target` are its public labels, `relabelling` is metric_relabel_configs."""
+        self._target = target
+        self._names = frozenset(name for name, _ in target)
+        self._honors = honor_labels
+        self._relabelling = relabelling
+        self._limits = limits
+        self._scheme = scheme
+        self._checks_names = scheme is ValidationScheme.LEGACY or bool(relabelling)
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {pair: pair for pair in target}
+
+    def final(self, exposed: Labels) -> Labels | None:
+        """None: dropped. Raises ScrapeError: the whole scrape fails."""
+        names = self._names
+        if self._relabelling or any(name in names or not value for name, value in exposed):
+            changed = dict(exposed)
+            self._add_target(changed)
+            changed = {name: value for name, value in changed.items() if value}
+            if not self._relabelling.apply(changed) or not changed:
+                return None
+            pairs = self._pairs
+            final = tuple(sorted([pairs.get(pair, pair) for pair in changed.items()]))
+        else:
+            final = tuple(sorted((*exposed, *self._target)))
+        self._check(final)
+        return final
+
+    def _add_target(self, labels: dict[str, str]) -> None:
+        """A label that the page has with an empty value counts as there if labels are honored, as the Pushgateway
+        expects."""
+        if self._honors:
+            for name, value in self._target:
+                labels.setdefault(name, value)
+            return
+        conflicts = [(name, labels[name]) for name, _ in self._target if labels.get(name)]
+        labels.update(self._target)
+        for name, value in sorted(conflicts, key=lambda conflict: len(conflict[0])):
+            free = _EXPORTED + name
+            while labels.get(free):
+                free = _EXPORTED + free
+            labels[free] = value
+
+    def _check(self, labels: Labels) -> None:
+        metric = next((value for name, value in labels if name == NAME), "")
+        if not metric:
+            raise failures.no_name()
+        if self._checks_names:
+            scheme = self._scheme
+            if not is_metric_name(metric, scheme) or not all(
+                is_label_name(name, scheme) for name, _ in labels
+            ):
+                raise failures.invalid_names(labels)
+        if self._limits:
+            self._check_limits(metric, labels)
+
+    def _check_limits(self, metric: str, labels: Labels) -> None:
+        limits = self._limits
+        if 0 < limits.labels < len(labels):
+            raise failures.too_many_labels(metric, len(labels), limits.labels)
+        for pair in labels:
+            name_length, value_length = len(pair[0].encode()), len(pair[1].encode())
+            if 0 < limits.name_length < name_length:
+                raise failures.long_label_name(metric, pair[0], name_length, limits.name_length)
+            if 0 < limits.value_length < value_length:
+                raise failures.long_label_value(metric, pair, value_length, limits.value_length)
