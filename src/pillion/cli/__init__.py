@@ -27,6 +27,11 @@ _COMMANDS = {
         "collect",
         "Collect logs as Fluent Bit's configuration says, and lose none.",
     ),
+    "scrape": (
+        "pillion.cli.scrape",
+        "scrape",
+        "Scrape metrics as Prometheus' configuration says, and forward them.",
+    ),
     "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
 }
 
