@@ -22,6 +22,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """Without user and password."""
     user: str = ""
     password: str = ""
+    connect_headers: tuple[tuple[str, str], ...] = ()
+    """Sent with CONNECT, which is how TLS goes through a proxy."""
 
     def __repr__(self) -> str:
         return f"Proxy({self.url})"

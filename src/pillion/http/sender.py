@@ -101,9 +101,9 @@ class HttpSender:
         if proxy is None:
             manager = urllib3.PoolManager(num_pools=1, **pool)
         else:
-            headers = None
+            headers: dict[str, str] = dict(proxy.connect_headers) if server.tls is not None else {}
             if proxy.user:
-                headers = urllib3.make_headers(proxy_basic_auth=f"{proxy.user}:{proxy.password}")
+                headers |= urllib3.make_headers(proxy_basic_auth=f"{proxy.user}:{proxy.password}")
             manager = urllib3.ProxyManager(proxy.url, num_pools=2, proxy_headers=headers, **pool)
         self._is_forwarded = proxy is not None and server.tls is None
         """The proxy is sent the request itself, and finds the server in it (RFC 9112, section 3.2.2)."""
