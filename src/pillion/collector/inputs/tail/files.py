@@ -15,9 +15,17 @@ from pillion.collector.inputs.tail.complaints import Complaints
 from pillion.collector.inputs.tail.discovery import Discovery, Found
 from pillion.collector.inputs.tail.encoding import Encoding, encoding_of
 from pillion.collector.inputs.tail.identity import HEAD_BYTES, FileId, Position
-from pillion.collector.inputs.tail.neighbours import is_copy, neighbours, opened, still_holds, whereabouts
+from pillion.collector.inputs.tail.neighbours import (
+    Neighbour,
+    is_copy,
+    neighbours,
+    opened,
+    regular_files,
+    still_holds,
+    whereabouts,
+)
 from pillion.collector.inputs.tail.positions import Positions
-from pillion.collector.inputs.tail.rotation import is_derived
+from pillion.collector.inputs.tail.rotation import is_derived, origins
 from pillion.collector.inputs.tail.splitting import Overlong, Splitter
 from pillion.collector.inputs.tail.tags import TagError, compose_tag
 from pillion.collector.inputs.tail.tailer import Tailer, Truncated
@@ -162,6 +170,8 @@ class Files:
         now = self._context.clock.now()
         found = self._discovery.look()
         self._complaints.review(found)
+        if self._looked_at and not trusted:
+            self._find_all_missed(found, max(self._looked_at - _CLOCK_SLACK, self._began_at))
         for path, seen in found.files.items():
             self._see(path, seen, now, trusted=trusted)
         for path in self._active.keys() - found.files.keys():
@@ -180,7 +190,7 @@ class Files:
                 return
             if self._looked_at and self._is_copy(path):
                 return
-            if current is not None and not trusted:
+            if self._looked_at and not trusted and os.path.islink(path):  # noqa: PTH114
                 self._find_missed(path, max(self._looked_at - _CLOCK_SLACK, self._began_at))
             tailer = self._open(path, path)
             if tailer is None:
@@ -228,12 +238,7 @@ class Files:
             where, base = os.path.split(original.path)
             if where == folder and is_derived(name, base):
                 with opened(path) as descriptor:
-                    if descriptor is None:
-                        continue
-                    has_read = original.position.fingerprint.size and still_holds(
-                        descriptor, original.position
-                    )
-                    if has_read or is_copy(descriptor, original.descriptor):
+                    if descriptor is not None and _is_copy_of(descriptor, original):
                         return True
         return False
 
@@ -277,19 +282,44 @@ class Files:
         first.previous = before
         self._latest[path] = tailer
 
+    def _find_all_missed(self, found: Found, since: float) -> None:
+        """Files that had a path that the patterns mean after `since`, and were rotated away before anybody looked."""
+        for folder in sorted(found.folders):
+            prefix = "" if folder == "." else folder
+            for one in regular_files(folder):
+                if one.modified <= since or os.path.join(prefix, one.name) in found.files:  # noqa: PTH118
+                    continue
+                paths = [os.path.join(prefix, origin) for origin in origins(one.name)]  # noqa: PTH118
+                path = next((path for path in paths if self._discovery.means(path)), None)
+                if path is not None:
+                    self._open_between(path, one, found)
+
+    def _open_between(self, path: str, one: Neighbour, found: Found) -> None:
+        """A missed file had `path` after those that are rotated, and before the one that has it now."""
+        last = self._latest.get(path)
+        self._open_missed(path, one)
+        now = found.files.get(path)
+        if last is None or now is None or self._latest[path] is last:
+            return
+        if last.id == FileId(now.st_dev, now.st_ino):
+            self._put_last(path, last)
+
     def _find_missed(self, path: str, since: float) -> None:
-        """Files that had `path` after `since` and were rotated away before anybody looked."""
+        """The same for one path, or where it leads."""
         for one in neighbours(path):
-            is_known = one.id in self.tailers or one.id in self.positions.known or one.id in self._let_go
-            if is_known or one.modified <= since:
-                continue
-            with opened(one.path) as descriptor:
-                if descriptor is None:
-                    continue
-                position = self._continued_by(descriptor, path)
-                if position is None and self._repeats(descriptor, path):
-                    continue
-            self._open(path, one.path, position or Position(offset=0))
+            if one.modified > since:
+                self._open_missed(path, one)
+
+    def _open_missed(self, path: str, one: Neighbour) -> None:
+        if one.id in self.tailers or one.id in self.positions.known or one.id in self._let_go:
+            return
+        with opened(one.path) as descriptor:
+            if descriptor is None:
+                return
+            position = self._continued_by(descriptor, path)
+            if position is None and self._repeats(descriptor, path):
+                return
+        self._open(path, one.path, position or Position(offset=0))
 
     def _continued_by(self, descriptor: int, path: str) -> Position | None:
         """Where a copy goes on behind what was read of a file that has been truncated since."""
@@ -302,9 +332,7 @@ class Files:
 
     def _repeats(self, descriptor: int, path: str) -> bool:
         """Whether a file is a copy of one that is read, or was."""
-        return any(
-            is_copy(descriptor, one.descriptor) for one in self.tailers.values() if one.path == path
-        ) or any(
+        return any(_is_copy_of(descriptor, one) for one in self.tailers.values() if one.path == path) or any(
             one.position.fingerprint.size and still_holds(descriptor, one.position)
             for one in self.positions.remembered
             if one.path == path
@@ -377,3 +405,10 @@ class Files:
             elif seen.st_size > self.positions.known[file_id].position.offset:
                 del self._let_go[file_id]
                 self._open(path, name)
+
+
+def _is_copy_of(descriptor: int, original: Tailer) -> bool:
+    """Whether a file holds what was read of `original`, which may be truncated since, or what is in it now."""
+    position = original.position
+    has_read = position.fingerprint.size and still_holds(descriptor, position)
+    return bool(has_read) or is_copy(descriptor, original.descriptor)

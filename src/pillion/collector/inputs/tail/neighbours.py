@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -19,20 +19,29 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     modified: float
     """Seconds since the epoch."""
 
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)  # noqa: PTH119
+
 
 def neighbours(path: str) -> list[Neighbour]:
     """The regular files beside `path` (where it leads, when it is a link) whose names rotation may have made of its
     name, the oldest first."""
     folder, base = os.path.split(os.path.realpath(path))
+    return regular_files(folder, lambda name: is_derived(name, base))
+
+
+def regular_files(folder: str, wanted: Callable[[str], bool] = bool) -> list[Neighbour]:
+    """Those of a folder whose names are `wanted`, the oldest first."""
     found = []
     with contextlib.suppress(OSError), os.scandir(folder or ".") as entries:
         for entry in entries:
-            if is_derived(entry.name, base) and entry.is_file(follow_symlinks=False):
+            if wanted(entry.name) and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(FileNotFoundError):
                     seen = entry.stat(follow_symlinks=False)
                     found.append(
                         Neighbour(
-                            path=os.path.join(folder, entry.name),  # noqa: PTH118
+                            path=entry.path,
                             id=FileId(seen.st_dev, seen.st_ino),
                             size=seen.st_size,
                             modified=seen.st_mtime,

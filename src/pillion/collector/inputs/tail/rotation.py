@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from pillion.collector.inputs.tail.watching import Change, Event
 
 _SUFFIX = r"(?:[.\-_@]\d[\dTZ:.\-_]*|\.old|\.bak)"
+_INFIX = r"(?:\.\d[\dTZ:.\-_]*|[\-_@](?=(?:\D*\d){6})\d[\dTZ:.\-_]*)"
+"""Inside a name, a short number behind a dash is no rotation's: `worker.log` and `worker-1.log` are two workers'."""
 _REMEMBERED = 1024
 
 
@@ -53,5 +55,14 @@ def is_derived(name: str, base: str) -> bool:
     stem, suffix = PurePosixPath(base).stem, PurePosixPath(base).suffix
     return name != base and bool(
         re.fullmatch(re.escape(base) + _SUFFIX, name)
-        or (suffix and re.fullmatch(re.escape(stem) + _SUFFIX + re.escape(suffix), name))
+        or (suffix and re.fullmatch(re.escape(stem) + _INFIX + re.escape(suffix), name))
     )
+
+
+def origins(name: str) -> list[str]:
+    """The names that a file may have had before rotation made `name` of it, the longest first."""
+    found = {name[: at.start()] for at in re.finditer(r"[.\-_@]\d|\.old\Z|\.bak\Z", name)}
+    suffix = PurePosixPath(name).suffix
+    if suffix:
+        found |= {part + suffix for part in found if part}
+    return sorted((base for base in found if base and is_derived(name, base)), key=len, reverse=True)

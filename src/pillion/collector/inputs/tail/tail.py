@@ -64,6 +64,8 @@ class Tail:
         self._closing: dict[Tailer, bool] = {}
         """Closed files of which not everything is settled → whether they are deleted."""
         self._is_hearing = False
+        self._has_recovered = False
+        """What is missing is what came since."""
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
     async def run(self, intake: Intake, stopping: asyncio.Event) -> None:
@@ -75,6 +77,8 @@ class Tail:
             self._files.positions.remember(known, had_store=store.existed)
         self._look({})
         self._files.recover()
+        self._has_recovered = True
+        self._look({}, trusted=False)  # what came and went before its folder was watched
         self._saving.save()  # from now on, what is rotated away is known to be missing
         try:
             async with asyncio.TaskGroup() as strands:
@@ -138,6 +142,7 @@ class Tail:
             landed = {}
             if not self._changes.watch_folders(found.folders, found.link_folders):
                 break
+            trusted = not self._has_recovered
         about = f"{self._context.name} inotify"
         if self._changes.problem:
             self._context.notices.raise_(about, self._changes.problem)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from tests.tail_lab import FakeIntake, Running, TailContext, tailing
 
+from pillion.collector.inputs.tail.rotation import origins
+
 
 def live(scene: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scene)
@@ -104,3 +106,75 @@ def test_a_line_that_was_half_read_before_a_truncation_is_read_whole_from_the_co
             assert running.intake.texts() == ["one", "half", "two"]
 
     live(scene())
+
+
+# ── rotation that nobody told us of ──────────────────────────────────────────────────────────────────────────────────
+DEAF: dict[str, Any] = {
+    "inotify_watcher": False,
+    "fstat_interval": 0.01,
+    "refresh_interval": 0.01,
+    "progress_check_interval": 0.01,
+}
+
+
+def test_a_file_that_came_and_was_rotated_while_its_path_was_empty_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+
+    async def scene() -> None:
+        async with tailing(tmp_path, read_from_head=True, **DEAF) as running:
+            write(log, "one")
+            await until_texts(running, "one")
+            log.rename(tmp_path / "a.log.1")
+            await running.intake.until(lambda: running.context.status.files_rotated == 1)
+            (tmp_path / "a.log.1").rename(tmp_path / "a.log.2")
+            write(log, "two")
+            log.rename(tmp_path / "a.log.1")
+            write(log, "three")
+            await until_texts(running, "one", "two", "three")
+
+    live(scene())
+
+
+@pytest.mark.parametrize("then", ["three", ""])
+def test_a_file_that_nobody_ever_saw_under_its_name_is_read(tmp_path: Path, then: str) -> None:
+    log = tmp_path / "a.log"
+
+    async def scene() -> None:
+        async with tailing(tmp_path, read_from_head=True, **DEAF) as running:
+            write(log, "two")
+            log.rename(tmp_path / "a.log.1")
+            if then:
+                write(log, then)
+            await until_texts(running, "two", *filter(None, [then]))
+            assert running.intake.texts()[0] == "two"
+
+    live(scene())
+
+
+def test_the_file_of_another_worker_is_not_taken_for_a_rotated_one(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with tailing(tmp_path, path=(f"{tmp_path}/a.log",), read_from_head=True, **DEAF) as running:
+            write(tmp_path / "a-1.log", "another worker's")
+            write(tmp_path / "a.log", "one")
+            await until_texts(running, "one")
+            await running.stop()
+            assert running.intake.texts() == ["one"]
+
+    live(scene())
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a.log.1", ["a.log"]),
+        ("a.log-20260101-1767225600", ["a.log-20260101", "a.log"]),
+        ("a-2026-01-01T10-00-00.000.log", ["a.log"]),
+        ("a.1.log", ["a.log"]),
+        ("a.log.old", ["a.log"]),
+        ("a-1.log", []),
+        ("a.log", []),
+        (".1", []),
+    ],
+)
+def test_what_a_rotated_file_was_called(name: str, found: list[str]) -> None:
+    assert [base for base in origins(name) if base in ("a.log", "a.log-20260101")] == found
