@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from operator import add, itemgetter
 from typing import Any
 
 from pillion.collector.configuration.parsers import ParserSettings
@@ -72,50 +73,58 @@ class TimeReader:
 
     def recall(self, values: list[Any], now: int) -> list[int] | None:
         """As `read_all`, but at once, when all of `values` are texts and look like those before; None otherwise."""
-        if not self._steady or not values:
+        if not values:
             return None
         if not self._with_year:
             self._turn_over(now)
+        if not self._steady:
+            return self._all_known(values)
         try:
+            if not self._length:
+                self._read_in_parts(values[0])
+            heads = list(map(itemgetter(slice(None, self._length)), values))
+            tails = list(map(itemgetter(slice(self._length, None)), values))
+            for head in set(heads) - self._heads.keys():
+                self._read_in_parts(values[heads.index(head)])
             try:
-                return self._recalled(values)
+                return self._put_together(heads, tails)
             except KeyError:
-                self._learn(values)
-                return self._recalled(values)
-        except (KeyError, TypeError):  # one says no time, or is no text
+                self._learn_tails(values, tails)
+                return self._put_together(heads, tails)
+        except (KeyError, TypeError, AttributeError):  # one says no time, or is no text
             return None
 
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _recalled(self, texts: list[str]) -> list[int]:
-        """Raises KeyError when a part of one is not known, TypeError when one is no text."""
-        heads, length = self._heads, self._length
+    def _all_known(self, values: list[Any]) -> list[int] | None:
+        known = self._known
+        try:
+            found = [known[value] for value in values]
+        except (KeyError, TypeError):
+            return None
+        times = [time for time in found if time is not None]
+        return times if len(times) == len(found) else None
+
+    def _put_together(self, heads: list[str], tails: list[str]) -> list[int]:
+        """Raises KeyError when one is not known."""
+        seconds = map(self._heads.__getitem__, heads)
         if self._digits <= _FEW_DIGITS:
-            tails = self._tails
-            return [heads[text[:length]] + tails[text[length:]] for text in texts]
-        zones, end = self._zones, length + self._digits
-        fractions = [text[length:end] for text in texts]
+            return list(map(add, seconds, map(self._tails.__getitem__, tails)))
+        fractions = list(map(itemgetter(slice(None, self._digits)), tails))
         joined = "".join(fractions)
-        if len(joined) != len(texts) * self._digits or not (joined.isascii() and joined.isdigit()):
+        if len(joined) != len(tails) * self._digits or not (joined.isascii() and joined.isdigit()):
             raise KeyError
+        zones = map(self._zones.__getitem__, map(itemgetter(slice(self._digits, None)), tails))
         scale = 10 ** (9 - self._digits)
         return [
-            heads[text[:length]] + zones[text[end:]] + fraction * scale
-            for text, fraction in zip(texts, map(int, fractions), strict=True)
+            second + zone + fraction * scale
+            for second, zone, fraction in zip(seconds, zones, map(int, fractions), strict=True)
         ]
 
-    def _learn(self, texts: list[str]) -> None:
-        """The parts of `texts` that are not known, each from one text."""
-        if not self._length:
-            self._read_in_parts(texts[0])
-        length = self._length
-        for head, text in {text[:length]: text for text in texts}.items():
-            if head not in self._heads:
-                self._read_in_parts(text)
-        for tail, text in {text[length:]: text for text in texts}.items():
-            if self._digits > _FEW_DIGITS:
+    def _learn_tails(self, texts: list[str], tails: list[str]) -> None:
+        for tail in set(tails) - self._tails.keys():
+            if self._digits > _FEW_DIGITS and tail[self._digits :] in self._zones:
                 break
-            if tail not in self._tails:
-                self._read_in_parts(text)
+            self._read_in_parts(texts[tails.index(tail)])
 
     def _read_and_remember(self, text: str) -> int | None:
         if len(self._known) >= _REMEMBERED:

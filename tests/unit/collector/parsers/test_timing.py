@@ -6,6 +6,8 @@ import datetime
 import zoneinfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pillion.collector.configuration.parsers import ParserSettings
 from pillion.collector.parsers.timing import TimeReader, parse_offset
@@ -148,3 +150,52 @@ def test_an_offset_has_a_sign(text: str, seconds: int) -> None:
 def test_what_is_no_offset_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="offset"):
         parse_offset(text)
+
+
+HEADS = st.sampled_from(
+    ["2026-11-22T10:11:12.", "2026-11-22T10:11:13.", "2026-02-29T10:11:12.", "2026-11-22 10:11:12."]
+)
+FRACTIONS = st.sampled_from(
+    [
+        "123",
+        "124",
+        "1",
+        "123456",
+        "123457",
+        "12 456",
+        "\u0661\u0662\u0663\u0664\u0665\u0666",
+        "123456789",
+        "1234567890",
+        "",
+    ]
+)
+ENDS = st.sampled_from(["Z", "+0100", "-0230", "", "7Z", "x"])
+VALUES: st.SearchStrategy[object] = st.one_of(
+    st.builds("{}{}{}".format, HEADS, FRACTIONS, ENDS),
+    st.sampled_from(["", 5, None, 1.5, {}, ["2026"], True]),
+)
+
+
+@given(
+    st.lists(st.lists(VALUES, min_size=1, max_size=6), min_size=1, max_size=5),
+    st.sampled_from(["%Y-%m-%dT%H:%M:%S.%L%z", "%Y-%m-%dT%H:%M:%S.%LZ", "%Y-%m-%dT%H:%M:%S"]),
+)
+@settings(max_examples=400)
+def test_times_recalled_are_the_times_read(batches: list[list[object]], pattern: str) -> None:
+    remembering = reader(pattern)
+    for values in batches:
+        alone = [reader(pattern).read(value, NOW) if isinstance(value, str) else None for value in values]
+        recalled = remembering.recall(values, NOW)
+        assert recalled is None or recalled == alone
+        texts = [value for value in values if isinstance(value, str)]
+        assert remembering.read_all(texts, NOW) == [
+            time for time, value in zip(alone, values, strict=True) if isinstance(value, str)
+        ]
+
+
+def test_times_like_those_before_are_recalled_at_once() -> None:
+    remembering = reader("%Y-%m-%dT%H:%M:%S.%L%z")
+    for digits in (3, 6):
+        remembering.recall([f"2026-11-22T10:11:12.{0:0{digits}d}Z"], NOW)
+        values = [f"2026-11-22T10:11:{second}.{second * 7:0{digits}d}Z" for second in range(10, 40)]
+        assert remembering.recall(values, NOW) == [remembering.read(value, NOW) for value in values]
