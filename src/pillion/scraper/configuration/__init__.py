@@ -13,6 +13,7 @@ from pillion.scraper.configuration.configured import Configuration
 from pillion.scraper.configuration.failure import ConfigurationError, Place
 from pillion.scraper.configuration.flags import Flags
 from pillion.scraper.configuration.globalconfig import GlobalConfig
+from pillion.scraper.configuration.groupfiles import decode_target_groups, read_target_groups
 from pillion.scraper.configuration.httpclient import (
     Authorization,
     BasicAuth,
@@ -58,9 +59,11 @@ __all__ = [
     "Secret",
     "TargetGroup",
     "TlsConfig",
+    "decode_target_groups",
     "format_duration",
     "load",
     "parse_duration",
+    "read_target_groups",
     "redacted",
     "render",
 ]

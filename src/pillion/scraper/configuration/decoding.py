@@ -75,6 +75,14 @@ class Decoder:
         except _Unusable:
             return None
 
+    def items(self, cls: type[S], node: Node, no_nulls: str) -> tuple[S, ...]:
+        """A list of sections that is a whole file; nothing, and a complaint, when it is no list."""
+        field = Field("", "", cls, "", is_inline=False, no_nulls=no_nulls, default=())
+        try:
+            return self._list(cls, node, field)
+        except _Unusable:
+            return ()
+
     def place_of(self, section: object, key: str = "") -> Place:
         """Of a section that was read here, or of a key in it; of the section when the key is not written."""
         found = self._places.get(id(section))
