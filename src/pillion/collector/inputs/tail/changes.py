@@ -105,6 +105,8 @@ class Changes:
         for event in self._inotify.read() if self._inotify else ():
             if event.mask & Change.OVERFLOW:
                 heard.overflowed = True
+                for tailer in self._watches:
+                    tailer.is_being_written = False  # we may not have heard that it was closed
             elif event.watch in self._tailers:
                 self._hear_of_file(event.watch, event.mask, heard)
             elif event.watch in self._folder_of:
@@ -137,9 +139,11 @@ class Changes:
         heard.written[tailer] = None
         if mask & Change.MODIFY:
             tailer.was_closed_by_writer = False
+            tailer.is_being_written = True
             tailer.is_told = True
         if mask & Change.CLOSE_WRITE:
             tailer.was_closed_by_writer = True
+            tailer.is_being_written = False
         if mask & (Change.MOVE_SELF | Change.DELETE_SELF | Change.ATTRIB):
             heard.names_changed = True
 

@@ -60,15 +60,20 @@ class Reading:
                 await self._sleep_until(self._next_due())
 
     async def finish(self, intake: Intake) -> None:
-        """Every file that there is, to its end, including the line that has no end."""
-        progress = True
-        while progress:
-            progress = False
-            for tailer in list(self._files.tailers.values()):
+        """Every file that there is, to the end that it has now: a writer that goes on must not keep us. The line that
+        has no end comes too, unless its writer is still at it: whoever reads after us is to have it whole."""
+        ends: dict[Tailer, int] = {}
+        while new := [one for one in self._files.tailers.values() if one not in ends]:  # copies may be found
+            ends |= {one: one.stat().st_size for one in new}
+            for tailer in new:
                 while await self._advance(tailer, intake):
-                    progress = True
+                    if tailer.previous is None and tailer.offset >= ends[tailer]:
+                        break
         for tailer in list(self._files.tailers.values()):
-            await self._flush(tailer, intake)
+            if tailer.is_being_written:
+                await self._handing.flush(tailer, tailer.offset - tailer.pending, intake)
+            else:
+                await self._flush(tailer, intake)
         self._ready.clear()
 
     async def _sleep_until(self, due: float | None) -> None:

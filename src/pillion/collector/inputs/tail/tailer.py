@@ -98,6 +98,8 @@ class Tailer:
         """The kernel tells that it was written to since the last look. (A file's times are too coarse to tell.)"""
         self.was_closed_by_writer = False
         """A writer has closed it, and nothing was written since."""
+        self.is_being_written = False
+        """It was written to, and nobody has closed it since."""
         self._new_splitter = splitter
         self._new_joiner = joiner
         self._splitter = continues.splitter if continues else splitter(position.offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from tests.tail_lab import FakeIntake, Running, TailContext, tailing
 
 from pillion.collector.inputs.tail.rotation import origins
+from pillion.collector.records import Content
 
 
 def live(scene: Coroutine[Any, Any, None]) -> None:
@@ -178,3 +179,60 @@ def test_the_file_of_another_worker_is_not_taken_for_a_rotated_one(tmp_path: Pat
 )
 def test_what_a_rotated_file_was_called(name: str, found: list[str]) -> None:
     assert [base for base in origins(name) if base in ("a.log", "a.log-20260101")] == found
+
+
+# ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_line_that_is_being_written_at_the_end_is_left_whole_for_the_next_start(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+
+    async def scene() -> None:
+        with log.open("a") as file:
+            async with tailing(tmp_path, context=context, read_from_head=True) as running:
+                file.write("one\nha")
+                file.flush()
+                await until_texts(running, "one")
+                await running.stop()
+                assert running.intake.texts() == ["one"]
+            file.write("lf\n")
+            file.flush()
+        async with tailing(tmp_path, context=context) as running:
+            await until_texts(running, "half")
+            assert running.intake.texts() == ["half"]
+
+    live(scene())
+
+
+def test_a_line_without_an_end_whose_writer_is_gone_comes_at_the_end(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+
+    async def scene() -> None:
+        async with tailing(tmp_path, read_from_head=True) as running:
+            with log.open("a") as file:
+                file.write("one\nla")
+                file.flush()
+                await until_texts(running, "one")
+                file.write("st")
+            await running.stop()
+            assert running.intake.texts() == ["one", "last"]
+
+    live(scene())
+
+
+def test_a_writer_that_goes_on_does_not_keep_the_end_from_coming(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+
+    class Busy(FakeIntake):
+        """For whatever is read, more is written."""
+
+        async def put(self, tag: str, content: Content, *, settled: Callable[[], None] | None = None) -> None:
+            await super().put(tag, content, settled=settled)
+            write(log, "more")
+
+    async def scene() -> None:
+        async with tailing(tmp_path, intake=Busy(), read_from_head=True) as running:
+            write(log, "one")
+            await until_texts(running, "one", "more")
+            await asyncio.wait_for(running.stop(), 20)
+
+    live(scene())
