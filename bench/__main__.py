@@ -11,14 +11,27 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import adoption, command, objects, peers, pods, serving
+from bench import adoption, collect, collectlife, command, objects, peers, pods, serving
 from bench.figures import Figure, Note, machine_facts, render
 from bench.program import make_image
 from pillion.errors import PillionError
 
 Results = Sequence[Figure | Note]
 
-GROUPS = {"api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption")}
+GROUPS = {
+    "collect": (
+        "collect-lines",
+        "collect-latency",
+        "collect-idle",
+        "collect-start",
+        "collect-files",
+        "collect-load",
+    ),
+    "api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption"),
+}
+
+ON_DEMAND = {"collect-10gb"}
+"""Run only when they are named."""
 
 
 def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
@@ -32,6 +45,13 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "runc": peers.runc,
         "podman": peers.podman,
         "collect-records": lambda _: _script("collect-records", "records.py"),
+        "collect-lines": collect.throughput,
+        "collect-latency": collectlife.latency,
+        "collect-idle": collectlife.idle,
+        "collect-start": collectlife.start,
+        "collect-files": collectlife.files,
+        "collect-load": collectlife.load,
+        "collect-10gb": lambda folder: collectlife.load(folder, 10 << 30),
         "api-pods": serving.pods,
         "api-weight": serving.weight,
         "api-objects": objects.crowds_of_objects,
@@ -64,7 +84,7 @@ def main(names: list[str]) -> int:
             return 2
         facts = machine_facts()
         results: list[Figure | Note] = []
-        for name in chosen or known:
+        for name in chosen or [name for name in known if name not in ON_DEMAND]:
             sys.stderr.write(f"{name} …\n")
             own = folder / name
             own.mkdir()
