@@ -27,7 +27,7 @@ def install(root: str, *, level: int, file: str) -> logging.Handler:
     handler: logging.Handler
     if file:
         try:
-            handler = logging.FileHandler(Path(file))
+            handler = logging.FileHandler(Path(file), errors="backslashreplace")
         except OSError as error:
             raise HostError(f"cannot write our messages to {file}: {error.strerror}; see log_file") from error
     else:

@@ -12,6 +12,7 @@ means lines twice and never lines lost. docs/decisions/0014-checkpoints.md has t
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -71,6 +72,7 @@ class CheckpointStore:
 
     def _prepare(self, synchronous: str, journal_mode: str, *, exclusive: bool) -> None:
         run = self._database.execute
+        self._database.text_factory = os.fsdecode  # names are bytes, and need not be UTF-8
         run("PRAGMA cache_size=-256")
         if exclusive:
             run("PRAGMA locking_mode=EXCLUSIVE")
@@ -140,19 +142,19 @@ class CheckpointStore:
     def _write(self, one: Checkpoint, now: float) -> None:
         position = one.position
         values = (
-            one.name, position.offset, one.id.device, one.path, position.fingerprint.size, position.fingerprint.digest,
-            position.marker, position.offset, now,
+            os.fsencode(one.name), position.offset, one.id.device, os.fsencode(one.path),
+            position.fingerprint.size, position.fingerprint.digest, position.marker, position.offset, now,
         )  # fmt: skip
         done = self._database.execute(
-            "UPDATE in_tail_files SET name=?, offset=?, device=?, path=?, head_size=?, head_digest=?, marker=?,"
-            " marker_end=?, seen=?, offset_marker=0, offset_marker_size=0"
+            "UPDATE in_tail_files SET name=CAST(? AS TEXT), offset=?, device=?, path=CAST(? AS TEXT),"
+            " head_size=?, head_digest=?, marker=?, marker_end=?, seen=?, offset_marker=0, offset_marker_size=0"
             " WHERE inode=? AND (device=? OR device IS NULL)",
             (*values, one.id.inode, one.id.device),
         )
         if not done.rowcount:
             self._database.execute(
                 "INSERT INTO in_tail_files (name, offset, device, path, head_size, head_digest, marker, marker_end,"
-                " seen, inode, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " seen, inode, created) VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
                 (*values, one.id.inode, int(now)),
             )
 

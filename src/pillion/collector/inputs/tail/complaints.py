@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pillion.collector.inputs.tail.discovery import Found, explained
+from pillion.collector.inputs.tail.tags import shown
 
 if TYPE_CHECKING:
     from pillion.collector.plugin import InputContext
@@ -20,12 +21,12 @@ class Complaints:
 
     def complain(self, subject: str, sentence: str) -> None:
         self._about.add(subject)
-        self._context.notices.raise_(self._key(subject), sentence)
+        self._context.notices.raise_(self._key(subject), shown(sentence))
 
     def withdraw(self, subject: str, sentence: str = "") -> None:
         if subject in self._about:
             self._about.discard(subject)
-            self._context.notices.clear(self._key(subject), sentence)
+            self._context.notices.clear(self._key(subject), shown(sentence))
 
     def complain_of_opening(self, path: str, error: OSError, open_files: int) -> None:
         why = explained(path, error)
@@ -42,4 +43,4 @@ class Complaints:
             self.complain(subject, sentence)
 
     def _key(self, subject: str) -> str:
-        return f"{self._context.name} {subject}"
+        return f"{self._context.name} {shown(subject)}"

@@ -27,7 +27,7 @@ from pillion.collector.inputs.tail.neighbours import (
 from pillion.collector.inputs.tail.positions import Positions
 from pillion.collector.inputs.tail.rotation import is_derived, origins
 from pillion.collector.inputs.tail.splitting import Overlong, Splitter
-from pillion.collector.inputs.tail.tags import TagError, compose_tag
+from pillion.collector.inputs.tail.tags import TagError, compose_tag, shown
 from pillion.collector.inputs.tail.tailer import Tailer, Truncated
 from pillion.collector.status import FileStatus
 
@@ -134,7 +134,7 @@ class Files:
         head = os.pread(descriptor, HEAD_BYTES, 0) if settings.unicode_encoding else b""
         encoding = encoding_of(settings.unicode_encoding, settings.generic_encoding, head)
         status = FileStatus(
-            path=name,
+            path=shown(name),
             inode=seen.st_ino,
             size=seen.st_size,
             read_offset=position.offset,
@@ -197,7 +197,7 @@ class Files:
                 return
         if current is not tailer:
             self._active[path] = tailer
-            tailer.status.path = path
+            tailer.status.path = shown(path)
 
     def _follow_move(self, name: str, path: str) -> None:
         """A file that had the followed `path` is called `name` now; it may have been there too shortly to be seen."""
@@ -207,7 +207,7 @@ class Files:
             return
         tailer = self.tailers.get(FileId(seen.st_dev, seen.st_ino))
         if tailer is not None:
-            tailer.status.path = name
+            tailer.status.path = shown(name)
         elif (
             self._looked_at
             and not self._is_too_old(seen, self._context.clock.now())
@@ -224,7 +224,7 @@ class Files:
             elif tailer.rotated_at is None:
                 tailer.rotated_at = now
                 self._context.status.files_rotated += 1
-                tailer.status.path = tailer.name()
+                tailer.status.path = shown(tailer.name())
             tailer.status.rotated = tailer.rotated_at is not None
 
     def _is_too_old(self, seen: os.stat_result, now: float) -> bool:

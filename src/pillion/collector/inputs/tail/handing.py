@@ -63,7 +63,7 @@ class Handing:
             else:
                 contents.append(self._shaped(tailer, piece))
         if joiner.joins:
-            contents.append(joiner.flush(self._shape, path=tailer.path, end=0).content)
+            contents.append(joiner.flush(self._shape, path=tailer.shown_path, end=0).content)
         for content in contents:
             if content is not None:
                 await intake.put(tailer.tag, content)
@@ -71,7 +71,9 @@ class Handing:
     async def flush(self, tailer: Tailer, end: int, intake: Intake) -> None:
         """The message that is held, if lines are joined; the lines up to `end` were fed."""
         if tailer.joiner.joins:
-            await self._give(tailer, tailer.joiner.flush(self._shape, path=tailer.path, end=end), b"", intake)
+            await self._give(
+                tailer, tailer.joiner.flush(self._shape, path=tailer.shown_path, end=end), b"", intake
+            )
 
     async def _give(self, tailer: Tailer, joined: Joined, marker: bytes, intake: Intake) -> None:
         """Joined messages; the checkpoint must not pass what is held."""
@@ -102,7 +104,9 @@ class Handing:
 
     def _fed(self, tailer: Tailer, joiner: Joiner, run: Run) -> Joined:
         at = asyncio.get_running_loop().time()
-        joined = joiner.feed(run, self._shape, tailer.encoding, path=tailer.path, now=self._now(), at=at)
+        joined = joiner.feed(
+            run, self._shape, tailer.encoding, path=tailer.shown_path, now=self._now(), at=at
+        )
         self._context.status.invalid_utf8 += joined.invalid
         return joined
 
@@ -110,18 +114,20 @@ class Handing:
         status = self._context.status
         match piece:
             case Run():
-                shaped = shape_run(piece, self._shape, tailer.encoding, path=tailer.path, now=self._now())
+                shaped = shape_run(
+                    piece, self._shape, tailer.encoding, path=tailer.shown_path, now=self._now()
+                )
             case Fragment():
                 status.long_lines += piece.is_last
                 shaped = shape_fragment(
-                    piece, self._shape, tailer.encoding, path=tailer.path, now=self._now()
+                    piece, self._shape, tailer.encoding, path=tailer.shown_path, now=self._now()
                 )
             case Skipped():
                 status.long_lines += piece.is_last
                 self._context.notices.raise_(
-                    f"{self._context.name} long lines of {tailer.path}",
-                    f"{tailer.path} has lines of more than {self._line_bytes} bytes, which are left out or cut as the"
-                    " configuration says",
+                    f"{self._context.name} long lines of {tailer.shown_path}",
+                    f"{tailer.shown_path} has lines of more than {self._line_bytes} bytes, which are left out or"
+                    " cut as the configuration says",
                 )
                 return None
             case _:

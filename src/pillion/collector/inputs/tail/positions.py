@@ -9,6 +9,7 @@ import msgspec
 
 from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
 from pillion.collector.inputs.tail.neighbours import still_holds
+from pillion.collector.inputs.tail.tags import shown
 
 if TYPE_CHECKING:
     import logging
@@ -47,7 +48,7 @@ class Positions:
         if known is not None:
             if still_holds(descriptor, known.position):
                 return _with_head(descriptor, known.position)
-            self._log.info("%s is not what it was: it is read from its beginning", path)
+            self._log.info("%s is not what it was: it is read from its beginning", shown(path))
             return at_beginning(descriptor)
         if file_id in self._ignored:
             return at_end(descriptor, min(self._ignored.pop(file_id), size))
@@ -57,7 +58,7 @@ class Positions:
             if size and not from_head:
                 self._log.info(
                     "%s has %d bytes from before the first start, which are not read (read_from_head off)",
-                    path,
+                    shown(path),
                     size,
                 )
         else:

@@ -93,7 +93,7 @@ class Reading:
         return progress or first is not tailer
 
     async def _read(self, tailer: Tailer, intake: Intake) -> bool:
-        about = f"{self._context.name} reading {tailer.path}"
+        about = f"{self._context.name} reading {tailer.shown_path}"
         if tailer.begins():
             self._files.before_beginning(tailer)
             if tailer.previous is not None:
@@ -102,11 +102,11 @@ class Reading:
         try:
             reading = tailer.read(self._context.clock.now())
         except OSError as error:
-            self._context.notices.raise_(about, f"cannot read {tailer.path}: {error.strerror}")
+            self._context.notices.raise_(about, f"cannot read {tailer.shown_path}: {error.strerror}")
             tailer.is_unreadable = True
             return False
         tailer.is_unreadable = False
-        self._context.notices.clear(about, f"{tailer.path} can be read again")
+        self._context.notices.clear(about, f"{tailer.shown_path} can be read again")
         settling = tailer.settling
         if reading.truncated is not None:
             await self._after_truncation(tailer, reading.truncated, intake)
@@ -132,7 +132,7 @@ class Reading:
             self._context.status.bytes_lost += truncated.unread
             self._context.log.warning(
                 "%s was truncated before its last %d bytes could be read, and there is no copy of it",
-                tailer.path,
+                tailer.shown_path,
                 truncated.unread,
             )
 

@@ -142,5 +142,4 @@ async def _finish_in_thread(write: Callable[[], None]) -> None:
 
 
 def _of(tailer: Tailer) -> Checkpoint:
-    name = tailer.status.path if tailer.is_closed else tailer.name()
-    return Checkpoint(id=tailer.id, name=name, path=tailer.path, position=tailer.checkpoint)
+    return Checkpoint(id=tailer.id, name=tailer.name(), path=tailer.path, position=tailer.checkpoint)

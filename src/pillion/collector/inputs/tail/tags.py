@@ -10,12 +10,18 @@ import re
 _PLACEHOLDER = re.compile(r"<([^<>]*)>")
 
 
+def shown(path: str) -> str:
+    """A path as text: a name is bytes, and what is no UTF-8 of it becomes U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class TagError(ValueError):
     """No tag can be made for a file."""
 
 
 def compose_tag(tag: str, path: str, regex: re.Pattern[str] | None) -> str:
     """Raises TagError when `regex` does not match, or `tag` has a `<` without its `>`."""
+    path = shown(path)
     if regex is not None:
         return _from_groups(tag, path, regex)
     if "*" in tag:

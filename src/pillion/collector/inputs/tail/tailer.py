@@ -14,6 +14,7 @@ import msgspec
 from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
 from pillion.collector.inputs.tail.settling import Settling
 from pillion.collector.inputs.tail.splitting import Piece, Splitter
+from pillion.collector.inputs.tail.tags import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,8 @@ class Tailer:
         self.id = file_id
         self.path = path
         """The name under which it was found: tag and path_key speak of it, even when it is renamed."""
+        self.shown_path = shown(path)
+        """As records and people see it."""
         self.tag = tag
         self.encoding = encoding
         self.joiner = continues.joiner if continues else joiner()
@@ -88,6 +91,7 @@ class Tailer:
         self.is_over = False
         """It may be let go as soon as it is read to its end."""
         self.is_closed = False
+        self._last_name = path
         self.is_unreadable = False
         """The last look failed: nobody waits for it."""
         self.grew_at = 0.0
@@ -136,7 +140,9 @@ class Tailer:
         return os.fstat(self.descriptor)
 
     def name(self) -> str:
-        """What it is called now."""
+        """What it is called now, or was when it was closed."""
+        if self.is_closed:
+            return self._last_name
         try:
             return os.readlink(f"/proc/self/fd/{self.descriptor}").removesuffix(" (deleted)")  # noqa: PTH115
         except OSError:
@@ -195,6 +201,7 @@ class Tailer:
 
     def close(self) -> None:
         if not self.is_closed:
+            self._last_name = self.name()
             self.is_closed = True
             os.close(self.descriptor)
 

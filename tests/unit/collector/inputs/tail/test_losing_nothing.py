@@ -236,3 +236,26 @@ def test_a_writer_that_goes_on_does_not_keep_the_end_from_coming(tmp_path: Path)
             await asyncio.wait_for(running.stop(), 20)
 
     live(scene())
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", [b"caf\xe9.log", b"two\nlines.log", b' "q\\.log', "日誌.log".encode()])
+def test_a_name_is_bytes_and_may_be_any(tmp_path: Path, name: bytes) -> None:
+    log = tmp_path / os.fsdecode(name)
+    keys: dict[str, Any] = {"context": TailContext(tmp_path / "state"), "tag": "app.*", "path_key": "file"}
+
+    async def scene() -> None:
+        write(log, "one")
+        async with tailing(tmp_path, read_from_head=True, **keys) as running:
+            await until_texts(running, "one")
+            [handed] = running.intake.handed
+            [body] = handed.bodies
+            assert body["file"] == f"{tmp_path}/{name.decode(errors='replace')}"
+            assert handed.tag.encode().endswith(name.decode(errors="replace").replace("\\", "").encode())
+            await running.stop()
+        write(log, "two")
+        async with tailing(tmp_path, **keys) as running:
+            await until_texts(running, "two")
+            assert running.intake.texts() == ["two"]
+
+    live(scene())
