@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pillion.scraper.labels import Labels
 
 NAME = "__name__"
+_NAME_TEXT = NAME.encode()
 LONGEST_EXEMPLAR = 128
 """Characters of names and values together (model/exemplar, ExemplarMaxLabelSetLength)."""
 
@@ -56,11 +57,12 @@ def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
     labels = []
     for name_text, value_text in pairs:
         try:
-            name, value = unescape(name_text).decode(), unescape(value_text).decode()
+            name = unescape(name_text).decode()
+            value = unescape(value_text).decode()  # only a metric's name can be wrong here, others were looked at
         except UnicodeDecodeError:
-            raise ValueError(f"invalid metric name or label names: {quote_bytes(name_text)}") from None
+            raise _invalid_name(value_text if name_text == _NAME_TEXT else name_text) from None
         if not name:
-            raise ValueError(f"invalid metric name or label names: {quote_bytes(name_text)}")
+            raise _invalid_name(name_text)
         labels.append((intern(name), value))
     labels.sort()
     for (name, _), (following, _) in pairwise(labels):
@@ -70,6 +72,10 @@ def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
     if not any(name == NAME for name, _ in kept):
         raise ValueError(f"missing metric name ({NAME} label)")
     return kept
+
+
+def _invalid_name(text: bytes) -> ValueError:
+    return ValueError(f"invalid metric name or label names: {quote_bytes(text)}")
 
 
 def metric_name(labels: Labels) -> str:

@@ -129,7 +129,8 @@ class SeriesTexts:
         self._type = ""
         self._pairs = self._pairs_of_type[""]
         # The series before: its metric, its other labels but the last as written, its labels, its last label's index.
-        self._metric, self._head = b"", b""
+        self._metric: bytes | None = None
+        self._head = b""
         self._labels: Labels = ()
         self._last = 0
 
@@ -142,7 +143,7 @@ class SeriesTexts:
             named = self._named(metric)
             return (named,) if named is not None and rest in _NO_LABELS else None
         if family_type != self._type:
-            self._type, self._metric = family_type, b""
+            self._type, self._metric = family_type, None
             self._pairs = self._pairs_of_type.setdefault(family_type, {})
         cut = rest.rfind(b'",', 0, -2)
         head = rest[:cut] if cut >= 0 else b""
