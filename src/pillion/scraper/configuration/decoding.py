@@ -9,7 +9,6 @@ import types
 import typing
 from collections.abc import Callable
 from collections.abc import Mapping as MappingType
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +16,6 @@ import msgspec
 from pillion.scraper.configuration.failure import Complaints, Place, nearest
 from pillion.scraper.configuration.schema import (
     Field,
-    FilePath,
     Section,
     class_variable,
     fields_of,
@@ -63,10 +61,11 @@ class Decoder:
 
     def __init__(self, file: str, complaints: Complaints) -> None:
         self.file = file
-        self._folder = PurePosixPath(file).parent
         self._complaints = complaints
         self._places: dict[int, tuple[object, _Keys]] = {}
         """By identity; the objects are kept so that none of them can be another."""
+        self._faulty: set[int] = set()
+        """Sections, by identity, that do not hold all that is written in them."""
 
     def section(self, cls: type[S], node: Node) -> S | None:
         """None, and a complaint, when it is no mapping."""
@@ -91,6 +90,10 @@ class Decoder:
         keys = found[1]
         return self.place(keys.values[key][0].line if key in keys.values else keys.line)
 
+    def is_sound(self, section: object) -> bool:
+        """There is no complaint about it yet: it can be checked together with others."""
+        return id(section) not in self._faulty
+
     def place(self, line: int) -> Place:
         return Place(self.file, line)
 
@@ -107,6 +110,8 @@ class Decoder:
         if len(self._complaints.faults) == before:
             section = self._checked(section, keys)
         self._places[id(section)] = (section, keys)
+        if len(self._complaints.faults) != before:
+            self._faulty.add(id(section))
         return section
 
     def _judge_keys(self, cls: type[msgspec.Struct], keys: _Keys, go_type: str) -> None:
@@ -229,8 +234,6 @@ class Decoder:
             raise self._fault(node, str(error), field, _unit_hint(type_, text)) from None
         if type_ is Secret:
             return Secret(text)
-        if type_ is FilePath:
-            return FilePath(str(self._folder / text) if text else "")
         if type_ is Action:
             return self._action(text, node, field)
         return text
@@ -277,6 +280,7 @@ class Decoder:
         if not isinstance(node, Mapping):
             raise self._mismatch(node, field.go_type or "map[string]string")
         found: dict[str, Any] = {}
+        values = msgspec.structs.replace(field, go_type="")
         for key, value in _map_pairs(node):
             if not isinstance(key, Scalar):
                 self._mismatch(key, "string")
@@ -286,7 +290,7 @@ class Decoder:
                 self._complaints.type_error(self.place(key.line), text)
                 continue
             try:
-                found[key.text] = self._read(value_type, value, field)
+                found[key.text] = self._read(value_type, value, values)
             except _Unusable:
                 continue
         return found

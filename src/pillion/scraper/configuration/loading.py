@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Protocol, TypeVar
+from pathlib import PurePosixPath
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from pillion.scraper.configuration.failure import Complaints, Place
 from pillion.scraper.configuration.globalconfig import GlobalConfig
 from pillion.scraper.configuration.ineffective import WHY
 from pillion.scraper.configuration.protocols import PROTOBUF
+from pillion.scraper.configuration.schema import FilePath, Section, fields_of
 from pillion.scraper.configuration.scrapeconfig import ScrapeConfig, with_scheme
 from pillion.scraper.configuration.writeconfig import RemoteWriteConfig
 from pillion.scraper.configuration.yamlnodes import Mapping as MappingNode
@@ -92,9 +94,9 @@ class _Loading:
         self._complaints.raise_faults(self._file)
         return Configuration(
             file=self._file,
-            global_config=common,
+            global_config=_below(common, self._file),
             scrape_configs=tuple(scrapes),
-            remote_write=writes,
+            remote_write=tuple(_below(write, self._file) for write in writes),
             scrape_config_files=document.scrape_config_files,
             warnings=tuple(dict.fromkeys(map(str, self._complaints.warnings))),
         )
@@ -115,8 +117,9 @@ class _Loading:
     def _scrape(
         self, scrape: ScrapeConfig, common: GlobalConfig, decoder: Decoder, where: str
     ) -> ScrapeConfig:
-        for key, text in scrape.problems_within(common):
-            self._complaints.fault(decoder.place_of(scrape, key), text)
+        if decoder.is_sound(scrape):
+            for key, text in scrape.problems_within(common):
+                self._complaints.fault(decoder.place_of(scrape, key), text)
         if scrape.scrape_protocols is not None and PROTOBUF in scrape.scrape_protocols:
             text = f"{PROTOBUF} is not read here: it is left out of what targets are asked for"
             self._complaints.warn(decoder.place_of(scrape, "scrape_protocols"), text)
@@ -130,7 +133,7 @@ class _Loading:
             msgspec.structs.replace(group, source=str(number))
             for number, group in enumerate(inherited.static_configs)
         )
-        return msgspec.structs.replace(inherited, static_configs=groups)
+        return _below(msgspec.structs.replace(inherited, static_configs=groups), decoder.file)
 
     def _claim_job(self, job: str, place: Place, where: str) -> None:
         if job in self._jobs:
@@ -141,11 +144,13 @@ class _Loading:
             self._jobs[job] = where
 
     def _check_rule(self, rule: RelabelConfig, scheme: ValidationScheme, decoder: Decoder) -> None:
+        if not decoder.is_sound(rule):
+            return
         for key, text in rule_problems(msgspec.structs.replace(rule, validation_scheme=scheme)):
             self._complaints.fault(decoder.place_of(rule, key), text)
 
     def _scrapes_of_files(self, pattern: str, common: GlobalConfig) -> Iterator[ScrapeConfig]:
-        for name in self._files.matching(pattern):
+        for name in self._files.matching(str(PurePosixPath(self._file).parent / pattern)):
             try:
                 text = self._files.load(name).decode()
             except OSError as error:
@@ -214,6 +219,31 @@ class _Loading:
                 self._complaints.fault(place, f"field {key.text} is not allowed in agent mode")
             else:
                 self._complaints.warn(place, f"has no effect: {WHY[key.text]}", about=key.text)
+
+
+def _below(section: S, file: str) -> S:
+    """With its relative paths put below the folder of the file that they stand in."""
+    located: S = _located(section, PurePosixPath(file).parent)
+    return located
+
+
+def _located(value: Any, folder: PurePosixPath) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_located(item, folder) for item in value)
+    if isinstance(value, dict):
+        return {key: _located(item, folder) for key, item in value.items()}
+    if not isinstance(value, Section):
+        return value
+    changes = {}
+    for field in fields_of(type(value)):
+        old = getattr(value, field.name)
+        if field.type is FilePath:
+            changes[field.name] = FilePath(str(folder / old)) if old else old
+        elif field.type == tuple[FilePath, ...]:
+            changes[field.name] = tuple(FilePath(str(folder / path)) for path in old)
+        elif (new := _located(old, folder)) is not old:
+            changes[field.name] = new
+    return msgspec.structs.replace(value, **changes) if changes else value
 
 
 def _is_empty(node: Node) -> bool:

@@ -39,8 +39,8 @@ class QueueConfig(Section, frozen=True, kw_only=True):
         for key in ("capacity", "max_shards", "min_shards", "max_samples_per_send"):
             if getattr(self, key) < 1:
                 yield key, f"{key} must be 1 or more"
-        if self.max_shards < self.min_shards:
-            yield "max_shards", "max_shards must not be less than min_shards"
+        if 1 <= self.max_shards < self.min_shards:
+            yield "min_shards", "max_shards must not be less than min_shards"
 
 
 class MetadataConfig(Section, frozen=True, kw_only=True):

@@ -62,6 +62,8 @@ def compose(text: str) -> Node | None:
         parser = yaml.CSafeLoader(text)
     except ReaderError as error:
         raise _unreadable(error, text) from None
+    except UnicodeEncodeError as error:
+        raise YamlError(text[: error.start].count("\n") + 1, "yaml: invalid Unicode character") from None
     try:
         return _Composer(parser).compose()
     except yaml.MarkedYAMLError as error:
@@ -69,8 +71,6 @@ def compose(text: str) -> Node | None:
         raise YamlError(line, f"yaml: line {line}: {error.problem or error.context}") from None
     except ReaderError as error:
         raise _unreadable(error, text) from None
-    except UnicodeEncodeError as error:
-        raise YamlError(text[: error.start].count("\n") + 1, "yaml: invalid Unicode character") from None
     finally:
         parser.dispose()
 
