@@ -1,6 +1,6 @@
 """Where targets come from: static groups, files, an HTTP server. What cannot be read leaves the last good groups.
 
-`groups` is pure.
+`meta` is pure.
 """
 
 from pillion.scraper.discovery.counters import DiscoveryCounters

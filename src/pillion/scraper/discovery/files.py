@@ -8,7 +8,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pillion.scraper.discovery.groups import GroupError, groups_of_json, groups_of_yaml, labelled
+from pillion.scraper.configuration import ConfigurationError, read_target_groups
+from pillion.scraper.discovery.meta import with_meta
 
 if TYPE_CHECKING:
     from pillion.scraper.configuration import FileSdConfig, TargetGroup
@@ -62,17 +63,15 @@ class FileDiscovery:
 
     def _read(self, file: str) -> bool:
         try:
-            data = Path(file).read_bytes()
-            is_json = file.lower().endswith(".json")
-            groups = groups_of_json(data) if is_json else groups_of_yaml(data, file)
-        except (OSError, GroupError) as error:
-            cause = error.strerror if isinstance(error, OSError) else error
-            self._log.error("cannot read target groups of %s: %s; those before stay", file, cause)
+            groups = read_target_groups(Path(file).read_bytes(), file)
+        except (OSError, ConfigurationError) as error:
+            cause = f"{file}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            self._log.error("cannot read target groups: %s; those before stay", "; ".join(cause.splitlines()))
             self._counters.file_read_errors += 1
             return False
         state = self._states[file]
         self._counters.file_times[file] = state[2] // 1_000_000_000 if state is not None else 0
-        new = labelled(groups, file, ("__meta_filepath", file))
+        new = with_meta(groups, "__meta_filepath", file)
         has_changed = self._groups.get(file) != new
         self._groups[file] = new
         return has_changed

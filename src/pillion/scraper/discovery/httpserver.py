@@ -7,9 +7,11 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from pillion.errors import PeerError
 from pillion.http.message import NoAnswer, Request
 from pillion.scraper.client import Client
-from pillion.scraper.discovery.groups import GroupError, groups_of_json, labelled
+from pillion.scraper.configuration import ConfigurationError, decode_target_groups
+from pillion.scraper.discovery.meta import with_meta
 from pillion.units import quote
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class HttpDiscovery:
     async def _refresh(self, publish: Publish) -> None:
         try:
             groups = await asyncio.get_running_loop().run_in_executor(self._surroundings.threads, self._ask)
-        except GroupError as error:
+        except (PeerError, ConfigurationError) as error:
             self._log.error("cannot get target groups of %s: %s; those before stay", self._config.url, error)
             self._surroundings.counters.http_failures += 1
             self._surroundings.counters.refresh_failures[self.mechanism] += 1
@@ -62,7 +64,7 @@ class HttpDiscovery:
         publish(groups)
 
     def _ask(self) -> tuple[TargetGroup, ...]:
-        """Raises GroupError."""
+        """Raises PeerError for no answer of use, ConfigurationError for one that holds no groups."""
         request = Request(
             method="GET",
             path=self._client.address.path,
@@ -74,10 +76,10 @@ class HttpDiscovery:
         )
         answer = self._client.send(request)
         if isinstance(answer, NoAnswer):
-            raise GroupError(answer.reason)
+            raise PeerError(answer.reason)
         if answer.status != HTTPStatus.OK:
-            raise GroupError(f"server returned HTTP status {answer.status}")
+            raise PeerError(f"server returned HTTP status {answer.status}")
         content_type = answer.headers.get("content-type", "").strip()
         if _JSON.fullmatch(content_type) is None:
-            raise GroupError(f"unsupported content type {quote(content_type)}")
-        return labelled(groups_of_json(answer.body), self._config.url, ("__meta_url", self._config.url))
+            raise PeerError(f"unsupported content type {quote(content_type)}")
+        return with_meta(decode_target_groups(answer.body, self._config.url), "__meta_url", self._config.url)

@@ -51,26 +51,22 @@ def first_wait(interval: int, hashed: int, seed: int, now: int) -> int:
 class Ticks:
     """The scrapes of one target: one each interval; those that were missed are left out, all but one."""
 
-    __slots__ = ("_aligned", "_begun", "_interval", "_number")
+    __slots__ = ("_aligned", "_begun", "_interval", "_number", "_tolerance")
 
-    def __init__(self, begun: int, interval: int) -> None:
+    def __init__(self, begun: int, interval: int, *, tolerance: int = TOLERANCE) -> None:
+        self._tolerance = min(interval // 100, tolerance)
         self._begun = begun
         self._aligned = begun
         self._interval = interval
         self._number = 0
 
-    @property
-    def interval(self) -> int:
-        return self._interval
-
     def scrape_time(self, now: int) -> int:
         """The time for the samples of a scrape that begins now: when it was due, if it is hardly later."""
-        tolerance = min(self._interval // 100, TOLERANCE)
         behind = now - self._aligned
         if behind >= self._interval:
             self._aligned += behind // self._interval * self._interval
             behind = now - self._aligned
-        return self._aligned if behind <= tolerance else now
+        return self._aligned if behind <= self._tolerance else now
 
     def next_wait(self, now: int) -> int:
         """Until the next one. A tick that came while a scrape went on is taken at once."""

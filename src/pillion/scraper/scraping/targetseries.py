@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pillion.scraper.exposition import Page
     from pillion.scraper.labels import Labels
+    from pillion.scraper.samples import Metadata
     from pillion.scraper.scraping.samplelabels import SampleLabels
 
 _NOTHING = SeriesSet((), ())
@@ -90,6 +91,13 @@ class TargetSeries:
     def last_time(self) -> int | None:
         """Of the last scrape, in milliseconds; None before the first."""
         return self._last_time
+
+    @property
+    def metadata(self) -> Collection[Metadata]:
+        """Of the families on the last good page."""
+        if self._plan is None:
+            return ()
+        return {each.name: each for each in self._plan.page.metadata if each is not None}.values()
 
     @property
     def labels_alive(self) -> Collection[Labels]:
