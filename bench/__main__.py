@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import adoption, collect, collectlife, command, objects, peers, pods, serving
+from bench import adoption, collect, collectlife, command, exposition, objects, peers, pods, serving
 from bench.figures import Figure, Note, machine_facts, render
 from bench.program import make_image
 from pillion.errors import PillionError
@@ -57,6 +57,7 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "api-objects": objects.crowds_of_objects,
         "api-crowds": objects.crowds_of_pods,
         "api-adoption": adoption.adoption,
+        "exposition": exposition.exposition,
     }
 
 

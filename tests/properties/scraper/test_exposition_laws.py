@@ -292,9 +292,11 @@ def test_pages_that_the_python_client_reads_too_are_read_alike(
             page = page_reader(page_format).read(body)
         except ExpositionError:
             return
+        if len(set(page.series.labels)) < len(page.series.labels):
+            return  # the client leaves some of them out
         agreed += bool(expected)
         got = list(zip(page.series.labels, map(shown, array("d", page.values)), strict=True))
-        assert sorted(set(got)) == sorted(set(expected))  # the client leaves repeated samples out
+        assert sorted(got) == sorted(expected)
 
     hold()
     assert agreed > 5
