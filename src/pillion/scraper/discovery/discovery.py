@@ -39,13 +39,15 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Source(Protocol):
+    def first(self) -> tuple[TargetGroup, ...]:
+        """What can be known at once: a reload does not lose targets for a moment."""
+
     async def run(self, publish: Publish) -> None: ...
 
 
 class _Running(msgspec.Struct):
     task: asyncio.Task[None] | None = None
     groups: tuple[TargetGroup, ...] = ()
-    has_published: bool = False
 
 
 class Discovery:
@@ -86,9 +88,8 @@ class Discovery:
         running = _Running()
 
         def publish(groups: tuple[TargetGroup, ...]) -> None:
-            is_new = groups != running.groups or not running.has_published
-            running.groups, running.has_published = groups, True
-            if is_new and any(each is running for _, each in self._sources.values()):
+            is_new, running.groups = groups != running.groups, groups
+            if is_new:
                 self._surroundings.counters.updates += 1
                 self._tell()
 
@@ -97,6 +98,7 @@ class Discovery:
         except SettingError as error:
             self._surroundings.log.error("cannot discover targets of %s: %s", self._job, error)
             return running
+        running.groups = source.first()
         running.task = self._surroundings.tasks.create_task(source.run(publish))
         return running
 

@@ -33,9 +33,12 @@ class FileDiscovery:
         self._groups: dict[str, tuple[TargetGroup, ...]] = {}
         self._states: dict[str, _State | None] = {}
 
+    def first(self) -> tuple[TargetGroup, ...]:
+        """What there is at the start."""
+        return self.refresh() or ()
+
     async def run(self, publish: Publish) -> None:
         """Until it is cancelled."""
-        publish(self.refresh() or ())
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self._config.refresh_interval / 1000))
             groups = self.refresh()

@@ -40,6 +40,9 @@ class HttpDiscovery:
             timeout=self._interval,
         )
 
+    def first(self) -> tuple[TargetGroup, ...]:
+        return ()
+
     async def run(self, publish: Publish) -> None:
         """Until it is cancelled."""
         loop = asyncio.get_running_loop()

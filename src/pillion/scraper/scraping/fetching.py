@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pillion.http.failure import SettingError
 from pillion.http.message import Answer, NoAnswer, Request
 from pillion.scraper.client import Client
 from pillion.scraper.exposition import Escaping, accept_header
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from pillion.clock import Clock
     from pillion.scraper.configuration import ScrapeConfig
+    from pillion.scraper.scraping.targets import Target
+
+OpenFetch = Callable[["Target", "ScrapeConfig"], "Fetch"]
 
 UNLIMITED = 256 << 20
 """Most bytes of a page without body_size_limit: some million series."""
@@ -31,7 +36,15 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
-class Fetcher:
+class Fetch(Protocol):
+    async def fetch(self, within: float | None = None) -> Body:
+        """Raises ScrapeError. `within`: less time than the timeout, in seconds."""
+
+    def close(self) -> None:
+        """A `fetch` that is under way fails."""
+
+
+class HttpFetch:
     def __init__(
         self,
         url: str,
@@ -68,7 +81,6 @@ class Fetcher:
         )
 
     async def fetch(self, within: float | None = None) -> Body:
-        """Raises ScrapeError. `within`: less time than the timeout, in seconds."""
         loop = asyncio.get_running_loop()
         time_is_up = False
 
@@ -102,6 +114,31 @@ class Fetcher:
         if answer.is_cut:
             raise BodySizeError
         return Body(content=answer.body, content_type=answer.headers.get("content-type", ""))
+
+
+class NoFetch:
+    """Of a target whose URL is none."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def fetch(self, within: float | None = None) -> Body:  # noqa: ARG002 - the protocol's
+        raise ScrapeError(self._reason)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def http_fetching(clock: Clock, environment: Mapping[str, str], threads: Executor) -> OpenFetch:
+    def open_fetch(target: Target, config: ScrapeConfig) -> Fetch:
+        try:
+            return HttpFetch(
+                target.url, target.timeout, config, clock=clock, environment=environment, threads=threads
+            )
+        except SettingError as error:
+            return NoFetch(f"Get {quote(target.url)}: {error.reason}")
+
+    return open_fetch
 
 
 def _status(status: int) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pillion.http.failure import SettingError
 from pillion.scraper.exposition import ExpositionError, Format, Page, PageReader, negotiate, page_reader
 from pillion.scraper.labels import Relabelling
 from pillion.scraper.scraping.failures import BodySizeError, LabelLimitError, SampleLimitError, ScrapeError
-from pillion.scraper.scraping.fetching import Body, Fetcher
+from pillion.scraper.scraping.fetching import Body, OpenFetch
 from pillion.scraper.scraping.report import Report
 from pillion.scraper.scraping.samplelabels import LabelLimits, SampleLabels
 from pillion.scraper.scraping.schedule import MILLISECOND, SECOND, Ticks, first_wait
@@ -19,8 +19,7 @@ from pillion.scraper.scraping.targetseries import Outcome, SampleRules, Scraped,
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Collection, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Collection
 
     from pillion.clock import Clock
     from pillion.scraper.configuration import ScrapeConfig
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     from pillion.scraper.samples import Appender, Batch, Metadata
     from pillion.scraper.scraping.counters import ScrapeCounters
     from pillion.scraper.scraping.targets import Target
-
-
-class Fetch(Protocol):
-    async def fetch(self, within: float | None = None) -> Body:
-        """Raises ScrapeError."""
-
-    def close(self) -> None: ...
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +44,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What all loops share."""
 
     tasks: asyncio.TaskGroup
-    threads: Executor
     clock: Clock
-    environment: Mapping[str, str]
+    open_fetch: OpenFetch
     seed: int
     """Shifts all phases: see `schedule.seed_of`."""
     appenders: tuple[Appender, ...]
@@ -85,7 +76,7 @@ class ScrapeLoop:
         self._stopping = asyncio.Event()
         self._is_busy = asyncio.Lock()
         self._begun: int | None = None
-        self._fetcher = self._new_fetcher(config)
+        self._fetcher = self._surroundings.open_fetch(self.target, config)
         self.series = self._new_series(config)
 
     @property
@@ -98,7 +89,7 @@ class ScrapeLoop:
         continued: what is no longer there of them ends with `TargetSeries.end`."""
         before, self._config = self._config, config
         self._fetcher.close()
-        self._fetcher = self._new_fetcher(config)
+        self._fetcher = self._surroundings.open_fetch(self.target, config)
         if series_rules(before) == series_rules(config):
             self.series.change_rules(_sample_rules(config), self._report(config))
             return None
@@ -242,19 +233,6 @@ class ScrapeLoop:
                 setattr(counters, name, getattr(counters, name) + count)
                 log.warning("%d samples of %s were dropped: %s", count, self.target.url, why)
 
-    def _new_fetcher(self, config: ScrapeConfig) -> Fetch:
-        try:
-            return Fetcher(
-                self.target.url,
-                self.target.timeout,
-                config,
-                clock=self._surroundings.clock,
-                environment=self._surroundings.environment,
-                threads=self._surroundings.threads,
-            )
-        except SettingError as error:
-            return _Unfetchable(f"Get {self.target.url}: {error.reason}")
-
     def _new_series(self, config: ScrapeConfig) -> TargetSeries:
         labels = SampleLabels(
             self.target.public,
@@ -276,17 +254,6 @@ class ScrapeLoop:
             sample_limit=config.sample_limit,
             extra=self._surroundings.features.extra_metrics or bool(config.extra_scrape_metrics),
         )
-
-
-class _Unfetchable:
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    async def fetch(self, within: float | None = None) -> Body:  # noqa: ARG002 - the protocol's
-        raise ScrapeError(self._reason)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def _sample_rules(config: ScrapeConfig) -> SampleRules:
