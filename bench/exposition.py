@@ -69,11 +69,12 @@ def page(size: int, seed: int, *, suffix: str = "", renamed: int = 0, end: str =
                 break
             value = chance.choice([repr(chance.random() * 1e3), str(chance.randrange(10**7)), "0"])
             tool = f"tool-{family % 50}" if not renamed or written % 100 else f"tool-{family}-{renamed}"
-            labels = f'method="GET",path="/v1/agents/{index % 3}/run",tool="{tool}"'
             if kind == "histogram":
+                labels = f'method="GET",path="/v1/agents/{family % 3}/run",tool="{tool}"'
                 series = f'agent_{family}_seconds_bucket{{{labels},le="{_BOUNDS[index]}"}}'
             else:
-                series = f'agent_{family}_seconds{{{labels},index="{index}"}}'
+                labels = f'method="GET",path="/v1/agents/{index}/run",tool="{tool}"'
+                series = f'agent_{family}_seconds{{{labels},code="{200 + index % 2}"}}'
             lines.append(f"{series} {value}{suffix}")
             written += 1
     return ("\n".join(lines) + "\n" + end).encode()

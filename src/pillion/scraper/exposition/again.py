@@ -6,17 +6,17 @@ from array import array
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from pillion.scraper.exposition.dialects import TEXT
 from pillion.scraper.exposition.drafts import times_column
-from pillion.scraper.exposition.layout import EXTENDED, OTHER, PLAIN
+from pillion.scraper.exposition.layout import EXTENDED, OTHER
 from pillion.scraper.exposition.numbers import parse_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pillion.scraper.exposition.dialects import Dialect
-    from pillion.scraper.exposition.drafts import times_column
     from pillion.scraper.exposition.entries import ExemplarText
-from pillion.scraper.exposition.layout import Layout
+    from pillion.scraper.exposition.layout import Layout
 
 _CHUNK = 1 << 15
 """Bytes taken apart together: enough for the steps between chunks to cost little, few enough for the cache."""
@@ -40,7 +40,7 @@ def read_again(body: bytes, dialect: Dialect, layout: Layout) -> Columns | None:
         end = body.find(b"\n", position + _CHUNK)
         if end < 0:
             end = len(body) - 1 if body.endswith(b"\n") else len(body)
-        if not comparison.goes_on(body[position:end].split(b"\n")):
+        if not comparison.goes_on(body[position:end]):
             return None
         position = end + 1
     return comparison.columns()
@@ -74,8 +74,9 @@ class _Comparison:
         self._times: dict[int, int] = {}
         self._exemplars: list[tuple[int, ExemplarText]] = []
 
-    def goes_on(self, lines: list[bytes]) -> bool:
+    def goes_on(self, chunk: bytes) -> bool:
         layout = self._layout
+        lines = chunk.split(b"\n")
         begin, end = self._line, self._line + len(lines)
         self._line = end
         kinds = layout.kinds[begin:end]
@@ -92,8 +93,9 @@ class _Comparison:
         texts: Sequence[bytes]
         values: Sequence[bytes]
         texts, _, values = zip(*map(bytes.rpartition, lines, repeat(b" ")), strict=True)
-        if EXTENDED in kinds:
-            split = self._split(lines, kinds.replace(bytes([OTHER]), b""), list(texts), list(values))
+        extended = self._extended(chunk, lines, kinds)
+        if extended:
+            split = self._split(lines, extended, list(texts), list(values))
             if split is None:
                 return False
             texts, values = split
@@ -104,16 +106,27 @@ class _Comparison:
         self._values += parse_values(values)
         return True
 
+    def _extended(self, chunk: bytes, lines: list[bytes], kinds: bytes) -> list[int]:
+        """Which samples have a time or an exemplar, or had one on the page that the layout is of. Exemplars are now
+        with one series, now with another; times stay."""
+        mark = self._dialect.exemplar_mark
+        extended = []
+        if EXTENDED in kinds:
+            samples = kinds.replace(bytes([OTHER]), b"")
+            extended = [at for at, kind in enumerate(samples) if kind == EXTENDED]
+        if mark is not None and mark in chunk:
+            extended = sorted({*extended, *[at for at, line in enumerate(lines) if mark in line]})
+        return extended
+
     def _split(
-        self, lines: list[bytes], kinds: bytes, texts: list[bytes], values: list[bytes]
+        self, lines: list[bytes], extended: list[int], texts: list[bytes], values: list[bytes]
     ) -> tuple[Sequence[bytes], Sequence[bytes]] | None:
-        """Of lines with a time or an exemplar, the text and value."""
+        """Of these lines, the text and value."""
         before = len(self._values)
-        if self._dialect.last_line is None and PLAIN not in kinds and (columns := _all_with_times(lines)):
+        if len(extended) == len(lines) and self._dialect is TEXT and (columns := _all_with_times(lines)):
             self._times.update(zip(range(before, before + len(lines)), columns.times, strict=True))
             return columns.texts, columns.values
-        at = kinds.find(EXTENDED)
-        while at >= 0:
+        for at in extended:
             line = self._dialect.line(lines[at])
             if line is None:
                 return None
@@ -122,7 +135,6 @@ class _Comparison:
                 self._times[before + at] = line.time
             if line.exemplar is not None:
                 self._exemplars.append((before + at, line.exemplar))
-            at = kinds.find(EXTENDED, at + 1)
         return texts, values
 
     def columns(self) -> Columns | None:

@@ -24,11 +24,17 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     meta: Callable[[bytes], Meta | None]
     last_line: bytes | None
     """Every page has it."""
+    exemplar_mark: bytes | None
+    """A sample without it has no exemplar."""
 
 
-TEXT = Dialect(parser=TextParser, line=text_line, meta=text_meta, last_line=None)
+TEXT = Dialect(parser=TextParser, line=text_line, meta=text_meta, last_line=None, exemplar_mark=None)
 OPENMETRICS = Dialect(
-    parser=OpenMetricsParser, line=openmetrics_line, meta=openmetrics_meta, last_line=b"# EOF"
+    parser=OpenMetricsParser,
+    line=openmetrics_line,
+    meta=openmetrics_meta,
+    last_line=b"# EOF",
+    exemplar_mark=b" # {",
 )
 
 

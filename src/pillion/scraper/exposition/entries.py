@@ -58,7 +58,9 @@ def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
     for name_text, value_text in pairs:
         try:
             name = unescape(name_text).decode()
-            value = unescape(value_text).decode()  # only a metric's name can be wrong here, others were looked at
+            value = unescape(
+                value_text
+            ).decode()  # only a metric's name can be wrong here, others were looked at
         except UnicodeDecodeError:
             raise _invalid_name(value_text if name_text == _NAME_TEXT else name_text) from None
         if not name:
@@ -126,5 +128,7 @@ def unescape(text: bytes) -> bytes:
 
 def unescape_help(text: bytes) -> bytes:
     r"""Of `\\` and `\n` only: the text format's HELP."""
+    if b"\\" not in text:
+        return text
     parts = text.split(b"\\\\")
     return b"\\".join(part.replace(b"\\n", b"\n") for part in parts)

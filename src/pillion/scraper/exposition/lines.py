@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from operator import itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,8 @@ from pillion.scraper.exposition.entries import (
 from pillion.scraper.exposition.numbers import milliseconds_of, parse_float, parse_milliseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pillion.scraper.labels import Labels
 
 _METRIC = re.compile(rb"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -40,6 +43,7 @@ _OPENMETRICS_SAMPLE = re.compile(
 _META = re.compile(rb"# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) ([^\0]*)")
 _TEXT_TYPES = {b"counter": "counter", b"gauge": "gauge", b"histogram": "histogram", b"summary": "summary"}
 _OPENMETRICS_TYPES = {**_TEXT_TYPES, b"unknown": "unknown"}
+_name = itemgetter(0)
 _NO_LABELS = (b"", b"{}")
 
 
@@ -120,65 +124,59 @@ def _check_text(pairs: list[tuple[bytes, bytes]]) -> None:
 class SeriesTexts:
     """Series text to labels, for series of one page that were not known. What they have in common is kept once."""
 
-    __slots__ = ("_head", "_labels", "_last", "_metric", "_metrics", "_pairs", "_pairs_of_type",
-                 "_type")  # fmt: skip
+    __slots__ = ("_arrange", "_metrics", "_names", "_pairs", "_pairs_of_type", "_type")
 
     def __init__(self) -> None:
         self._metrics: dict[bytes, tuple[str, str]] = {}
         self._pairs_of_type: dict[str, dict[bytes, tuple[str, str]]] = {"": {}}
         self._type = ""
         self._pairs = self._pairs_of_type[""]
-        # The series before: its metric, its other labels but the last as written, its labels, its last label's index.
-        self._metric: bytes | None = None
-        self._head = b""
-        self._labels: Labels = ()
-        self._last = 0
+        # Names as the series before had them, and how to sort them with the metric's name before.
+        self._names: list[str] = []
+        self._arrange: Callable[[tuple[tuple[str, str], ...]], Labels] = tuple
 
     def labels(self, metric: bytes, rest: bytes, family_type: str) -> Labels | None:
         """Normalized. Of a series' text up to the first brace, and from there on. None: it is no plain series text.
 
         Raises ValueError for text that is not UTF-8.
         """
-        if rest[-2:] != b'"}':
-            named = self._named(metric)
-            return (named,) if named is not None and rest in _NO_LABELS else None
-        if family_type != self._type:
-            self._type, self._metric = family_type, None
-            self._pairs = self._pairs_of_type.setdefault(family_type, {})
-        cut = rest.rfind(b'",', 0, -2)
-        head = rest[:cut] if cut >= 0 else b""
-        last = rest[cut + 2 : -2] if cut >= 0 else rest[1:-2]
-        pair = self._pairs.get(last) or self._pair(last)
-        if pair is None:
-            return None
-        if metric == self._metric and head == self._head:
-            before, at = self._labels, self._last
-            if before[at][0] == pair[0] and pair[1]:
-                # Nothing but the last label's value is new: the buckets of a histogram, the modes of a processor.
-                return (*before[:at], pair, *before[at + 1 :])
-        named = self._named(metric)
+        named = self._metrics.get(metric) or self._named(metric)
         if named is None:
             return None
-        labels = [named, pair]
-        if head:
-            for piece in head[1:].split(b'",'):
-                other = self._pairs.get(piece) or self._pair(piece)
-                if other is None:
-                    return None
-                labels.append(other)
-        labels.sort()
-        if len(dict(labels)) < len(labels):
-            return None  # a name twice: for the careful parser to say
+        if rest[-2:] != b'"}':
+            return (named,) if rest in _NO_LABELS else None
+        if family_type != self._type:
+            self._type = family_type
+            self._pairs = self._pairs_of_type.setdefault(family_type, {})
+        pairs = self._pairs
+        pieces = rest[1:-2].split(b'",')
+        try:
+            labels = [pairs[piece] for piece in pieces]
+        except KeyError:
+            labels = [pair for piece in pieces if (pair := pairs.get(piece) or self._pair(piece))]
+            if len(labels) < len(pieces):
+                return None
+        names = list(map(_name, labels))
+        if names != self._names and not self._learn(names):
+            return None
+        arranged = self._arrange((named, *labels))
         if b'=""' in rest:
-            return tuple([pair for pair in labels if pair[1]])
-        self._metric, self._head = metric, head
-        self._labels, self._last = tuple(labels), labels.index(pair)
-        return self._labels
+            return tuple([pair for pair in arranged if pair[1]])
+        return arranged
+
+    def _learn(self, names: list[str]) -> bool:
+        """Of labels in a new order. False: a name comes twice, which is for the careful parser to say."""
+        all_names = [NAME, *names]
+        if len(set(all_names)) < len(all_names):
+            return False
+        self._names = names
+        self._arrange = itemgetter(*sorted(range(len(all_names)), key=all_names.__getitem__))
+        return True
 
     def _named(self, metric: bytes) -> tuple[str, str] | None:
-        named = self._metrics.get(metric)
-        if named is None and _METRIC.fullmatch(metric):
-            named = self._metrics[metric] = (NAME, intern(metric.decode()))
+        if not _METRIC.fullmatch(metric):
+            return None
+        named = self._metrics[metric] = (NAME, intern(metric.decode()))
         return named
 
     def _pair(self, piece: bytes) -> tuple[str, str] | None:
