@@ -218,7 +218,7 @@ def _refused(name: str, reason: str, type_: Any = None) -> Flag:
 
 
 WITHOUT_EFFECT = (
-    *_none("--window.retention says how long samples can be asked for", "storage.tsdb.retention.time"),
+    *_none("--window.retention says how long samples are kept", "storage.tsdb.retention.time"),
     *_none("--window.max-size says how much is kept", "storage.tsdb.retention.size"),
     *_none(
         _NO_BLOCKS,

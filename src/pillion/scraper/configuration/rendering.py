@@ -1,6 +1,7 @@
 """The configuration as YAML again, defaults written out and secrets hidden, as /api/v1/status/config has it.
 
-What is zero is left out, but for the keys that Prometheus always writes (its structs' `omitempty`).
+What is zero is left out, but for the keys that Prometheus always writes (its structs' `omitempty`), and those whose
+default is not zero: what is written reads as the same again, which it does not always do in Prometheus.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _is_written(field: Field, value: Any) -> bool:
         return value != field.default or field.key in ("queue_config", "metadata_config")
     if isinstance(value, Regexp):
         return value != DEFAULT_REGEX
-    return bool(value)
+    return bool(value) or (bool(field.default) and field.default is not msgspec.NODEFAULT)
 
 
 def _value(field: Field, value: Any) -> Any:
