@@ -1,0 +1,214 @@
+"""The running scraper, put together; its signals, reloads and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pillion.clock import LoopClock
+from pillion.errors import PillionError
+from pillion.scraper import discovery
+from pillion.scraper.application.messages import LOG
+from pillion.scraper.application.ownmetrics import (
+    ConfigurationState,
+    configuration_families,
+    process_families,
+)
+from pillion.scraper.application.targetsview import Targets
+from pillion.scraper.discovery import DiscoveryCounters
+from pillion.scraper.exposition import Format, write_page
+from pillion.scraper.labels import labels_of
+from pillion.scraper.samples.window import Window
+from pillion.scraper.scraping.counters import ScrapeCounters
+from pillion.scraper.scraping.fetching import http_fetching
+from pillion.scraper.scraping.jobs import Jobs
+from pillion.scraper.scraping.loop import Features, Surroundings
+from pillion.scraper.scraping.schedule import seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pillion.scraper.configuration import Configuration, Flags
+
+LAST_SCRAPE_SECONDS = 5.0
+"""For the scrapes at the end. The rest of a Pod's 30 s is for destinations."""
+THREADS = 32
+"""That wait for targets. A thread is begun when all others wait."""
+
+
+class Application:
+    """A `View`: what the web server shows."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        flags: Flags,
+        environment: Mapping[str, str],
+        read_again: Callable[[], Configuration],
+    ) -> None:
+        self.configuration = configuration
+        self.flags = flags
+        self.window = Window(flags.window_retention, flags.window_max_size)
+        self.started = 0.0
+        self.is_ready = False
+        self._environment = environment
+        self._read_again = read_again
+        self._log = logging.getLogger(LOG)
+        self._signals: list[int] = []
+        self._ending = asyncio.Event()
+        self._ending_now = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._discovery_counters = DiscoveryCounters()
+        self._scrape_counters = ScrapeCounters()
+
+    async def run(self) -> int:
+        """The exit status."""
+        self._clock = LoopClock()
+        self.started = self._clock.now()
+        self._state = ConfigurationState(successful_at=self.started)
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scrape")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                with self._hearing_signals():
+                    await self._live(tasks, threads)
+        finally:
+            threads.shutdown(cancel_futures=True)
+        return 128 + self._signals[-1] if len(self._signals) > 1 else 0
+
+    async def _live(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> None:
+        self._jobs = self._open_jobs(tasks, threads)
+        self._surroundings = self._scrape_surroundings(tasks, threads)
+        self.targets = Targets(self._jobs)
+        self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
+        beside = tasks.create_task(self._obey_reloads())
+        _tidy_memory()
+        self.is_ready = True
+        self._log.info("ready: %d jobs", len(self._jobs.pools))
+        await self._ending.wait()
+        self.is_ready = False
+        beside.cancel()
+        ending = tasks.create_task(self._end())
+        hurry = tasks.create_task(self._ending_now.wait())
+        await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        ending.cancel()
+
+    async def _end(self) -> None:
+        """The agent may be gone or not: what it can still say is taken, then destinations get what they have not."""
+        await self._jobs.stop(LAST_SCRAPE_SECONDS)
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _open_jobs(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> Jobs:
+        return Jobs(
+            discovery.Surroundings(
+                tasks=tasks,
+                threads=threads,
+                clock=self._clock,
+                environment=self._environment,
+                counters=self._discovery_counters,
+                log=logging.getLogger(f"{LOG}.discovery"),
+            )
+        )
+
+    def _scrape_surroundings(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> Surroundings:
+        return Surroundings(
+            tasks=tasks,
+            clock=self._clock,
+            open_fetch=http_fetching(self._clock, self._environment, threads),
+            seed=seed_of(socket.gethostname(), labels_of(self.configuration.global_config.external_labels)),
+            appenders=(self.window,),
+            counters=self._scrape_counters,
+            log=logging.getLogger(f"{LOG}.scraping"),
+            features=_features(self.flags),
+            labels_alive=self._jobs.labels_alive,
+        )
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    @contextlib.contextmanager
+    def _hearing_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._hear, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _hear(self, number: int) -> None:
+        self._signals.append(number)
+        self._log.info("caught %s", signal.Signals(number).name)
+        self._ending.set()
+        if len(self._signals) > 1:
+            self._ending_now.set()
+
+    def quit(self) -> None:
+        """End, as SIGTERM does; at once, without waiting."""
+        self._ending.set()
+
+    # ── reload ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _obey_reloads(self) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            await self.reload()
+
+    async def reload(self) -> str:
+        """Why the configuration that is there now is not used; nothing: it is."""
+        async with self._reloading:
+            try:
+                configuration = await asyncio.to_thread(self._read_again)
+            except PillionError as error:
+                self._state.is_successful = False
+                self._log.error("the new configuration is not used: %s", "; ".join(str(error).splitlines()))
+                return str(error)
+            for warning in configuration.warnings:
+                self._log.warning("%s", warning)
+            self.configuration = configuration
+            self._jobs.apply(configuration.scrape_configs, self._surroundings)
+            self._state = ConfigurationState(successful_at=self._clock.now())
+            self._log.info("the configuration was read again")
+            return ""
+
+    # ── what the web server shows ────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def reloaded(self) -> float:
+        return self._state.successful_at
+
+    @property
+    def is_reload_successful(self) -> bool:
+        return self._state.is_successful
+
+    def metrics(self) -> str:
+        """In the text format."""
+        families = [
+            *process_families(self.started),
+            *configuration_families(self._state),
+            *self._discovery_counters.families(),
+            *self._scrape_counters.families(),
+        ]
+        return write_page([family for family in families if family.samples], Format.TEXT_0).decode()
+
+
+def _features(flags: Flags) -> Features:
+    return Features(
+        align_timestamps=flags.adjust_timestamps,
+        tolerance=flags.timestamp_tolerance,
+        extra_metrics="extra-scrape-metrics" in flags.features,
+        start_timestamps="created-timestamp-zero-ingestion" in flags.features,
+    )
+
+
+def _tidy_memory() -> None:
+    """What was made to start stays. Later, labels come by the ten thousand, none of them in cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
