@@ -22,6 +22,7 @@ from urllib3.exceptions import (
 )
 
 from pillion.http.message import Answer, NoAnswer, Request
+from pillion.http.unpacking import BrokenBodyError, unpack_gzip
 
 if TYPE_CHECKING:
     import ssl
@@ -164,10 +165,13 @@ class HttpSender:
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
-                decode_content=True,
+                decode_content=False,
             )
             try:
-                body = response.read(self._answer_limit + 1)
+                body = self._read(response)
+                is_long = len(body) > self._answer_limit
+                if not is_long and response.headers.get("content-encoding", "").lower() == "gzip":
+                    body = unpack_gzip(body, self._answer_limit + 1)
                 is_cut = len(body) > self._answer_limit
                 answer = Answer(
                     status=response.status,
@@ -175,16 +179,26 @@ class HttpSender:
                     body=body[: self._answer_limit] if is_cut else body,
                     is_cut=is_cut,
                 )
-                if is_cut or response.length_remaining:
+                if is_long or response.length_remaining:
                     response.close()
             finally:
                 response.release_conn()
         except HTTPError as error:
             return self._failure(error)
+        except BrokenBodyError as error:
+            return NoAnswer(reason=f"{self._server} sent a body that cannot be unpacked: {error}")
         except ValueError as error:
             # A header or path that HTTP cannot carry; urllib3 shows it, and it may hold a credential.
             return NoAnswer(reason=f"cannot write the request to {self._server}: {type(error).__name__}")
         return answer
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """As it was sent, and one byte more than is wanted of it. Only the read after the last byte tells whether the
+        body has broken off (urllib3, HTTPResponse._raw_read)."""
+        body = response.read(self._answer_limit + 1)
+        while len(body) <= self._answer_limit and (more := response.read(self._answer_limit + 1 - len(body))):
+            body += more
+        return body
 
     def _failure(self, error: HTTPError) -> NoAnswer:
         """A sentence without what urllib3 puts into its own: addresses of objects, whole URLs."""
