@@ -73,7 +73,7 @@ def page(size: int, seed: int, *, suffix: str = "", renamed: int = 0, end: str =
                 labels = f'method="GET",path="/v1/agents/{family % 3}/run",tool="{tool}"'
                 series = f'agent_{family}_seconds_bucket{{{labels},le="{_BOUNDS[index]}"}}'
             else:
-                labels = f'method="GET",path="/v1/agents/{index}/run",tool="{tool}"'
+                labels = f'method="GET",path="/v1/agents/{index // 2}/run",tool="{tool}"'
                 series = f'agent_{family}_seconds{{{labels},code="{200 + index % 2}"}}'
             lines.append(f"{series} {value}{suffix}")
             written += 1

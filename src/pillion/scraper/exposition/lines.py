@@ -124,16 +124,24 @@ def _check_text(pairs: list[tuple[bytes, bytes]]) -> None:
 class SeriesTexts:
     """Series text to labels, for series of one page that were not known. What they have in common is kept once."""
 
-    __slots__ = ("_arrange", "_metrics", "_names", "_pairs", "_pairs_of_type", "_type")
+    __slots__ = (
+        *("_metrics", "_type", "_pairs", "_pairs_of_type"),
+        *("_names", "_arrange", "_metric", "_head", "_labels", "_last"),
+    )
 
     def __init__(self) -> None:
         self._metrics: dict[bytes, tuple[str, str]] = {}
         self._pairs_of_type: dict[str, dict[bytes, tuple[str, str]]] = {"": {}}
         self._type = ""
         self._pairs = self._pairs_of_type[""]
-        # Names as the series before had them, and how to sort them with the metric's name before.
+        # Of the series before: the names of its labels, as written; how to sort them, the metric's name before them;
+        # then, if it can be compared: its metric, its text without the last label, its labels, and where its last is.
         self._names: list[str] = []
         self._arrange: Callable[[tuple[tuple[str, str], ...]], Labels] = tuple
+        self._metric: tuple[str, str] | None = None
+        self._head = b""
+        self._labels: Labels = ()
+        self._last = 0
 
     def labels(self, metric: bytes, rest: bytes, family_type: str) -> Labels | None:
         """Normalized. Of a series' text up to the first brace, and from there on. None: it is no plain series text.
@@ -146,9 +154,16 @@ class SeriesTexts:
         if rest[-2:] != b'"}':
             return (named,) if rest in _NO_LABELS else None
         if family_type != self._type:
-            self._type = family_type
+            self._type, self._metric = family_type, None
             self._pairs = self._pairs_of_type.setdefault(family_type, {})
         pairs = self._pairs
+        cut = rest.rfind(b'",', 0, -2)
+        if cut >= 0 and named is self._metric and rest[:cut] == self._head:
+            # Nothing but the last label may differ from the series before: the buckets of a histogram.
+            pair = pairs.get(rest[cut + 2 : -2])
+            if pair is not None and pair[0] == self._names[-1] and pair[1]:
+                before, at = self._labels, self._last
+                return (*before[:at], pair, *before[at + 1 :])
         pieces = rest[1:-2].split(b'",')
         try:
             labels = [pairs[piece] for piece in pieces]
@@ -161,7 +176,10 @@ class SeriesTexts:
             return None
         arranged = self._arrange((named, *labels))
         if b'=""' in rest:
+            self._metric = None
             return tuple([pair for pair in arranged if pair[1]])
+        if cut >= 0:
+            self._metric, self._head, self._labels = named, rest[:cut], arranged
         return arranged
 
     def _learn(self, names: list[str]) -> bool:
@@ -169,8 +187,10 @@ class SeriesTexts:
         all_names = [NAME, *names]
         if len(set(all_names)) < len(all_names):
             return False
+        self._metric = None
         self._names = names
-        self._arrange = itemgetter(*sorted(range(len(all_names)), key=all_names.__getitem__))
+        order = sorted(range(len(all_names)), key=all_names.__getitem__)
+        self._arrange, self._last = itemgetter(*order), order.index(len(names))
         return True
 
     def _named(self, metric: bytes) -> tuple[str, str] | None:
