@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.clock import LoopClock
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pillion.scraper.configuration import Configuration, Flags
+    from pillion.scraper.remotewrite.remotewrite import RemoteWrite
+    from pillion.scraper.samples import Batch
 
 LAST_SCRAPE_SECONDS = 5.0
 """For the scrapes at the end. The rest of a Pod's 30 s is for destinations."""
@@ -67,6 +70,7 @@ class Application:
         self._reloading = asyncio.Lock()
         self._discovery_counters = DiscoveryCounters()
         self._scrape_counters = ScrapeCounters()
+        self._remote: RemoteWrite | None = None
 
     async def run(self) -> int:
         """The exit status."""
@@ -86,6 +90,7 @@ class Application:
         self._jobs = self._open_jobs(tasks, threads)
         self._surroundings = self._scrape_surroundings(tasks, threads)
         self.targets = Targets(self._jobs)
+        await self._apply_remote_write(self.configuration)
         self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
         beside = tasks.create_task(self._obey_reloads())
         _tidy_memory()
@@ -98,11 +103,44 @@ class Application:
         hurry = tasks.create_task(self._ending_now.wait())
         await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
-        ending.cancel()
+        if self._remote is not None and not ending.done():
+            for destination in self._remote.destinations:
+                destination.abort()
 
     async def _end(self) -> None:
         """The agent may be gone or not: what it can still say is taken, then destinations get what they have not."""
-        await self._jobs.stop(LAST_SCRAPE_SECONDS)
+        await self._jobs.stop(0 if self._ending_now.is_set() else LAST_SCRAPE_SECONDS)
+        if self._remote is not None:
+            left = await asyncio.to_thread(self._remote.close, self.flags.flush_deadline / 1000)
+            if left:
+                self._log.warning("%d samples are left in the write-ahead log for the next start", left)
+
+    def append(self, batch: Batch) -> None:
+        """What was scraped goes everywhere."""
+        self.window.append(batch)
+        if self._remote is not None:
+            self._remote.append(batch)
+
+    async def _apply_remote_write(self, configuration: Configuration) -> None:
+        """Raises HostError when the log cannot be used."""
+        if self._remote is None:
+            if not configuration.remote_write:
+                return
+            from pillion.scraper.remotewrite.remotewrite import (
+                RemoteWrite,
+            )  # most sidecars are only looked at
+
+            self._remote = await asyncio.to_thread(
+                RemoteWrite,
+                Path(self.flags.storage_path),
+                self._clock,
+                logging.getLogger(f"{LOG}.remotewrite"),
+                environment=self._environment,
+                limit_bytes=self.flags.wal_max_size,
+                max_age=self.flags.wal_max_age / 1000,
+            )
+        labels = configuration.global_config.external_labels
+        await asyncio.to_thread(self._remote.apply, configuration.remote_write, labels)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _open_jobs(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> Jobs:
@@ -123,7 +161,7 @@ class Application:
             clock=self._clock,
             open_fetch=http_fetching(self._clock, self._environment, threads),
             seed=seed_of(socket.gethostname(), labels_of(self.configuration.global_config.external_labels)),
-            appenders=(self.window,),
+            appenders=(self,),
             counters=self._scrape_counters,
             log=logging.getLogger(f"{LOG}.scraping"),
             features=_features(self.flags),
@@ -166,6 +204,7 @@ class Application:
         async with self._reloading:
             try:
                 configuration = await asyncio.to_thread(self._read_again)
+                await self._apply_remote_write(configuration)
             except PillionError as error:
                 self._state.is_successful = False
                 self._log.error("the new configuration is not used: %s", "; ".join(str(error).splitlines()))
