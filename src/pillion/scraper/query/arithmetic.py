@@ -1,4 +1,4 @@
-"""Floating point as Go does it: nothing raises, everything has a result. And sums whose rounding errors do not add up."""
+"""Floating point as Go does it: nothing raises, everything has a result. And sums that hardly round."""
 
 from __future__ import annotations
 

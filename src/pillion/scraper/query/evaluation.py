@@ -6,7 +6,6 @@ One instant after the other, so that whoever evaluates can do something else in 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
@@ -266,7 +265,7 @@ class Evaluation:
             for labels, value in known[at]:
                 series = found.get(labels)
                 if series is None:
-                    series = found[labels] = Range(labels, array("q"), array("d"))
+                    series = found[labels] = Range.empty(labels)
                 series.times.append(at)
                 series.values.append(value)
         return [found[labels] for labels in sorted(found)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
 
@@ -135,3 +135,21 @@ def without_parens(expr: Expr) -> Expr:
     while isinstance(expr, Paren):
         expr = expr.expr
     return expr
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    match expr:
+        case Number() | Text() | Selector():
+            return ()
+        case RangeSelector():
+            return (expr.selector,)
+        case Call():
+            return expr.args
+        case Binary():
+            return (expr.left, expr.right)
+        case Aggregation():
+            return (expr.expr,) if expr.param is None else (expr.param, expr.expr)
+        case Subquery() | Unary() | Paren():
+            return (expr.expr,)
+        case _:
+            assert_never(expr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -9,7 +10,6 @@ import msgspec
 from pillion.units import quote
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Collection
 
     from pillion.scraper.labels import Labels
@@ -26,6 +26,11 @@ class Range(msgspec.Struct, frozen=True):
     labels: Labels
     times: array[int]
     values: array[float]
+
+    @classmethod
+    def empty(cls, labels: Labels) -> Range:
+        """To be filled."""
+        return cls(labels, array("q"), array("d"))
 
 
 def without_name(labels: Labels) -> Labels:

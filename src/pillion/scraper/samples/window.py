@@ -91,6 +91,11 @@ class Window:
         """Bytes."""
         return self._bytes
 
+    @property
+    def chunks(self) -> int:
+        """Blocks of columns."""
+        return sum(slot.blocks for slot in self._slots.values())
+
     def append(self, batch: Batch) -> None:
         if not len(batch.series):
             return

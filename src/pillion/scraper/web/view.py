@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,9 +104,8 @@ class View(Protocol):
     def metrics(self) -> str:
         """Its own metrics as a page in Prometheus' text format."""
 
+    async def reload(self) -> str:
+        """Read the configuration again; why what is there now is not used, or nothing."""
+
     def quit(self) -> None:
         """End, as SIGTERM does; at once, without waiting."""
-
-
-Reload = Callable[[], Awaitable[str]]
-"""Read the configuration again; why that failed, or nothing."""
