@@ -95,14 +95,7 @@ def target_metadata(targets: TargetsView, asked: Parameters) -> Response:
                 continue
             name = {} if wanted else {"metric": each.name}
             about = {"type": each.type, "help": each.help, "unit": each.unit}
-            entry: dict[str, object] = {"target": labels, **name, **about}
-                "target": labels,
-                **name,
-                "type": each.type,
-                "help": each.help,
-                "unit": each.unit,
-            }
-            found.append(entry)
+            found.append({"target": labels, **name, **about})
     return success(found[:limit])
 
 
