@@ -74,9 +74,11 @@ class _Reading:
         add_labels, add_member, add_value = draft.labels.append, draft.members.append, self._values.append
         add_text, add_class, add_kind = self._texts.append, self._classes.append, self._kinds.append
         family_type, family_class, class_label = "", 0, b""
+        family, family_metric = None, b""
         for line in lines:
             if line[:1] == b"#":
                 self._other(line)
+                family_metric = b""
                 family_type = draft.families.type
                 family_class, class_label = CLASSES.get(family_type, (0, b""))
                 continue
@@ -91,8 +93,10 @@ class _Reading:
             if labels is None or not metric:
                 self._long_way(line)
                 continue
+            if metric != family_metric:
+                family, family_metric = family_of(metric), metric
             add_labels(labels)
-            add_member(family_of(metric))
+            add_member(family)
             add_kind(PLAIN)
             add_text(series)
             add_class(of_class)

@@ -126,7 +126,7 @@ class SeriesTexts:
 
     __slots__ = (
         *("_metrics", "_type", "_pairs", "_pairs_of_type"),
-        *("_names", "_arrange", "_metric", "_head", "_labels", "_last"),
+        *("_names", "_arrange", "_arrangements", "_metric", "_head", "_labels", "_last"),
     )
 
     def __init__(self) -> None:
@@ -138,6 +138,7 @@ class SeriesTexts:
         # then, if it can be compared: its metric, its text without the last label, its labels, and where its last is.
         self._names: list[str] = []
         self._arrange: Callable[[tuple[tuple[str, str], ...]], Labels] = tuple
+        self._arrangements: dict[tuple[str, ...], tuple[Callable[..., Labels], int]] = {}
         self._metric: tuple[str, str] | None = None
         self._head = b""
         self._labels: Labels = ()
@@ -172,7 +173,7 @@ class SeriesTexts:
             if len(labels) < len(pieces):
                 return None
         names = list(map(_name, labels))
-        if names != self._names and not self._learn(names):
+        if names != self._names and not self._turn_to(names):
             return None
         arranged = self._arrange((named, *labels))
         if b'=""' in rest:
@@ -182,15 +183,18 @@ class SeriesTexts:
             self._metric, self._head, self._labels = named, rest[:cut], arranged
         return arranged
 
-    def _learn(self, names: list[str]) -> bool:
-        """Of labels in a new order. False: a name comes twice, which is for the careful parser to say."""
-        all_names = [NAME, *names]
-        if len(set(all_names)) < len(all_names):
-            return False
-        self._metric = None
-        self._names = names
-        order = sorted(range(len(all_names)), key=all_names.__getitem__)
-        self._arrange, self._last = itemgetter(*order), order.index(len(names))
+    def _turn_to(self, names: list[str]) -> bool:
+        """To labels in another order. False: a name comes twice, which is for the careful parser to say."""
+        key = tuple(names)
+        arrangement = self._arrangements.get(key)
+        if arrangement is None:
+            all_names = (NAME, *names)
+            if len(set(all_names)) < len(all_names):
+                return False
+            order = sorted(range(len(all_names)), key=all_names.__getitem__)
+            arrangement = self._arrangements[key] = itemgetter(*order), order.index(len(names))
+        self._metric, self._names = None, names
+        self._arrange, self._last = arrangement
         return True
 
     def _named(self, metric: bytes) -> tuple[str, str] | None:
