@@ -95,6 +95,9 @@ class Destination:
         self._wanted = len(positions)
 
     def start(self) -> None:
+        """Raises HostError when the position cannot be written."""
+        # From now on all that is appended is this destination's, even if nothing is ever answered.
+        self._file.save(self._positions)
         self._start(self._positions)
 
     # ── what can be seen ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -44,11 +44,18 @@ class TornError(ValueError):
     """The bytes are no whole record: the end of what was written, or damage."""
 
 
+class _Exemplar(msgspec.Struct, frozen=True, array_like=True):
+    index: int
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    time: int | None
+
+
 class _Column(msgspec.Struct, frozen=True, array_like=True):
     values: bytes
     times: bytes | None
     starts: bytes | None
-    exemplars: tuple[Exemplar, ...]
+    exemplars: tuple[_Exemplar, ...]
 
 
 class _Series(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +88,7 @@ def batch_frame(number: int, batch: Batch) -> bytes:
         batch.values,
         None if batch.times is None else batch.times.tobytes(),
         None if batch.starts is None else batch.starts.tobytes(),
-        batch.exemplars,
+        tuple([_Exemplar(one.index, one.labels, one.value, one.time) for one in batch.exemplars]),
     )
     return _frame(Kind.BATCH, number, batch.time, len(batch.series), msgspec.msgpack.encode(column))
 
@@ -133,5 +140,10 @@ def decode_batch(payload: bytes, series: SeriesSet, time: int) -> Batch:
         values=column.values,
         times=None if column.times is None else array("q", column.times),
         starts=None if column.starts is None else array("q", column.starts),
-        exemplars=column.exemplars,
+        exemplars=tuple(
+            [
+                Exemplar(index=one.index, labels=one.labels, value=one.value, time=one.time)
+                for one in column.exemplars
+            ]
+        ),
     )

@@ -56,14 +56,17 @@ Fault: TypeAlias = Reply | Reset | Silence | Accepted
 class HttpPeer:
     """`answer` is what a subclass says. Faults are used up, one a request, before it is asked."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        """`port`: of a peer that is back after an outage; 0: any."""
         self.requests: list[Received] = []
         self.connections = 0
         self.released = threading.Event()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self._server = _Server((host, 0), self, tls)
+        self._server = _Server((host, port), self, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property

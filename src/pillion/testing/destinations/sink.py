@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class HttpSink(HttpPeer):
     """Answers 200, and 413 to a body of more than `limit` bytes (0: none)."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, limit: int = 0) -> None:
-        super().__init__(tls=tls)
+    def __init__(self, *, tls: ssl.SSLContext | None = None, limit: int = 0, port: int = 0) -> None:
+        super().__init__(tls=tls, port=port)
         self.limit = limit
         self.accepted: list[Received] = []
 
