@@ -68,7 +68,10 @@ _NUMBER = re.compile(
     r"(?![a-zA-Z0-9_.])"
 )
 _DURATION = re.compile(r"[0-9]+[smhdwy]s?(?:[0-9]+[smhdw]s?)*(?![a-zA-Z0-9_])")
-_DIGITS = re.compile(r"[0-9a-zA-Z_.]+")
+_BAD_NUMBER = re.compile(
+    r"(?:0[xX][0-9a-fA-F_]*|[0-9._]*(?:[eE][+-]?[0-9_]*)?)(?:[smhdwy]s?(?:[0-9]+[smhdw]s?)*[a-zA-Z0-9_]?)?"
+)
+"""As far as Prometheus reads before it gives up."""
 _STRING = re.compile(r"""(?P<quote>["'])(?P<body>(?:[^\\\n]|\\.)*?)(?P=quote)""", re.DOTALL)
 _RAW = re.compile(r"`[^`]*`")
 _SIGNS = ("==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", ",", "@", "(", ")", "{", "[", "]")
@@ -114,6 +117,7 @@ class Lexer:
         self._at = 0
         self._depth = 0
         self._in_brackets = False
+        self._is_after_bracket = False
 
     def tokens(self) -> Iterator[Token]:
         """Ends with one of kind END. Raises ParseError."""
@@ -121,13 +125,14 @@ class Lexer:
             self._skip()
             token = self._next()
             self._at = token.end
+            self._is_after_bracket = token.kind == "["
+            if token.kind == ")" and self._depth < 0:
+                raise self._error("unexpected right parenthesis ')'")
             yield token
             if token.kind == END:
                 return
             if token.kind == "{":
                 yield from self._braces()
-            elif token.kind == ")" and self._depth < 0:
-                raise self._error("unexpected right parenthesis ')'")
 
     def _skip(self) -> None:
         if blank := _BLANK.match(self._text, self._at):
@@ -144,19 +149,33 @@ class Lexer:
         if at == len(text):
             if self._depth:
                 raise self._error("unclosed left parenthesis")
-            if self._in_brackets:
+            if self._is_after_bracket:
                 raise self._error("unexpected end of input in duration expression")
+            if self._in_brackets:
+                raise self._error("unclosed left bracket")
             return Token(END, "", at, at)
         character = text[at]
         following = text[at + 1 : at + 2]
         if "0" <= character <= "9" or (character == "." and following.isdigit()):
             return self._number()
-        if character in "\"'`":
+        if character in "\"'`" and not self._is_after_bracket:
             return self._string()
-        if self._in_brackets and character == ":":
-            return self._token(":", at + 1)
+        if self._in_brackets:
+            return self._bracketed(character)
         if word := _NAME.match(text, at):
             return self._word(word.group(), word.end())
+        return self._sign(character)
+
+    def _bracketed(self, character: str) -> Token:
+        if character == ":":
+            return self._token(":", self._at + 1)
+        shown = quote_rune(character)
+        if character.isalpha() or character == "_":
+            raise self._error(
+                f"unexpected character in duration expression: {shown}"
+                if self._is_after_bracket
+                else f"unexpected character: {shown}, expected ':'"
+            )
         return self._sign(character)
 
     def _sign(self, character: str) -> Token:
@@ -201,7 +220,7 @@ class Lexer:
             return self._token(NUMBER, found.end())
         if found := _DURATION.match(self._text, self._at):
             return self._token(DURATION, found.end())
-        bad = _DIGITS.match(self._text, self._at)
+        bad = _BAD_NUMBER.match(self._text, self._at)
         assert bad is not None
         raise self._error(f"bad number or duration syntax: {quote(bad.group())}")
 
