@@ -7,6 +7,7 @@ lab.bodies({"level": "ERROR"}, {"level": "INFO"}) == [{"level": "ERROR"}]
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,7 +93,12 @@ def configured(
     head = ["[INPUT]", "    Name dummy", "[OUTPUT]", "    Name null", "    Match *"]
     service = ["[SERVICE]", f"    Parsers_File {_PARSERS}"] if parsers else []
     text = "\n".join([*head, "[FILTER]", f"    Name {plugin}", "    Match *", *lines, *service, ""])
-    return load(_MAIN, Files(main=text, parsers=parsers), environment or {}, plugins=Catalogue())
+    return _loaded(text, parsers, tuple((environment or {}).items()))
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(text: str, parsers: str, environment: tuple[tuple[str, str], ...]) -> Configuration:
+    return load(_MAIN, Files(main=text, parsers=parsers), dict(environment), plugins=Catalogue())
 
 
 class Lab:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.filter_lab import TAG, TIME, Lab, bodies_of, facts_of
 
 from pillion.collector.filters.redact import Redact
+from pillion.collector.filters.redaction.detectors import Kind
+from pillion.collector.filters.redaction.names import GENAI, KEY
 from pillion.collector.filters.redaction.suspects import Suspicion
 from pillion.collector.records import Body, Content, Lines, Texts, as_records, as_texts
 
@@ -133,7 +135,9 @@ def _escaped(text: str, how: int) -> str:
 def test_no_line_is_passed_over_that_has_something(bodies: list[Body], how: int, wraps: bool) -> None:
     lab = Lab("redact", "Keys user")
     assert isinstance(lab.filter, Redact)
-    thorough = Redact(lab.filter._redactor, Suspicion(kinds=frozenset(), everything=True))
+    thorough = Redact(
+        lab.filter._redactor, Suspicion(kinds=frozenset(), always=frozenset({*Kind, KEY, GENAI}))
+    )
     if wraps:
         bodies = [{"log": orjson.dumps(body).decode()} for body in bodies]
     lines = [_escaped(orjson.dumps(body).decode(), how) for body in bodies]

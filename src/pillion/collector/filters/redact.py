@@ -13,7 +13,7 @@ from pillion.collector.configuration.settings import FilterSettings, Kind, key
 from pillion.collector.filters.fieldnames import configured_regex
 from pillion.collector.filters.redaction.detectors import DETECTORS, Detector, found_by
 from pillion.collector.filters.redaction.detectors import Kind as Sought
-from pillion.collector.filters.redaction.names import is_genai_content, is_secret_name
+from pillion.collector.filters.redaction.names import KEY, is_genai_content, is_secret_name
 from pillion.collector.filters.redaction.redactor import Redactor
 from pillion.collector.filters.redaction.suspects import Suspicion
 from pillion.collector.filters.stateless import Stateless
@@ -91,39 +91,44 @@ class Redact(Stateless):
     def __init__(self, redactor: Redactor, suspicion: Suspicion) -> None:
         self._redactor = redactor
         self._suspicion = suspicion
+        self._narrow: dict[frozenset[str], Redactor] = {}
+        """Redactors by what lines may have."""
 
     def filter(self, tag: str, content: Content, now: int) -> Filtered:  # noqa: ARG002 - the protocol's
         match content:
             case Lines():
                 return Filtered(content=self._lines(content))
             case Texts():
-                data = self._without(content.data, self._text)
+                data = self._without(content.data, _redacted_text)
                 return Filtered(content=content if data is content.data else _with_data(content, data))
             case Records():
                 return Filtered(content=self._records(content))
 
-    def _text(self, line: bytes) -> bytes:
-        # Written anew even if nothing was found: what a reader does not see (the first of two members of a name) is
-        # gone as well.
-        return encode_body(self._redactor.body(decode_body(line)))
+    def _for(self, kinds: frozenset[str] | None) -> Redactor:
+        if kinds is None:
+            return self._redactor
+        narrow = self._narrow.get(kinds)
+        if narrow is None:
+            narrow = self._narrow[kinds] = self._redactor.only(kinds)
+        return narrow
 
     def _lines(self, lines: Lines) -> Content:
         key_ = lines.key
         if is_genai_content(key_) or is_secret_name(key_) or key_.lower() in self._redactor.keys:
             return self._records(as_records(lines))
 
-        def redacted(line: bytes) -> bytes:
-            return str(self._redactor.field(key_, line.decode())).encode()
+        def redacted(redactor: Redactor, line: bytes) -> bytes:
+            return str(redactor.field(key_, line.decode())).encode()
 
         data = self._without(lines.data, redacted)
         return lines if data is lines.data else Lines(data=data, time=lines.time, key=key_)
 
-    def _without(self, data: bytes, redacted: Callable[[bytes], bytes]) -> bytes:
+    def _without(self, data: bytes, redacted: Callable[[Redactor, bytes], bytes]) -> bytes:
         """`data` itself if nothing of it is suspect."""
         parts: list[bytes] = []
         position = 0
-        for start, end in self._suspicion.lines(data):
-            parts += (data[position:start], redacted(data[start:end]))
+        for start, end, kinds in self._suspicion.lines(data):
+            parts += (data[position:start], redacted(self._for(kinds), data[start:end]))
             position = end
         return data if not parts else b"".join([*parts, data[position:]])
 
@@ -131,11 +136,17 @@ class Redact(Stateless):
         data = encode_bodies(records.bodies)
         bodies = list(records.bodies)
         number = position = 0
-        for start, _ in self._suspicion.lines(data):
+        for start, _, kinds in self._suspicion.lines(data):
             number += data.count(b"\n", position, start)
             position = start
-            bodies[number] = self._redactor.body(bodies[number])
+            bodies[number] = self._for(kinds).body(bodies[number])
         return Records(times=records.times, bodies=bodies)
+
+
+def _redacted_text(redactor: Redactor, line: bytes) -> bytes:
+    """Written anew even if nothing was found: what a reader does not see (the first of two members of a name) is gone
+    as well."""
+    return encode_body(redactor.body(decode_body(line)))
 
 
 def _with_data(texts: Texts, data: bytes) -> Texts:
@@ -162,9 +173,13 @@ def build(settings: RedactSettings, context: FilterContext) -> Filter:
         kinds=kinds,
         names=names,
         genai=settings.genai == "drop",
-        everything=bool(settings.pattern) or not all(map(_PLAIN_NAME.fullmatch, names)),
+        always=frozenset(words[0] for words in settings.pattern) | _untold(names),
     )
     return Redact(redactor, suspicion)
+
+
+def _untold(names: frozenset[str]) -> frozenset[str]:
+    return frozenset() if all(map(_PLAIN_NAME.fullmatch, names)) else frozenset({KEY})
 
 
 def _own_detectors(settings: RedactSettings) -> tuple[Detector, ...]:

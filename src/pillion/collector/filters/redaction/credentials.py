@@ -35,16 +35,16 @@ _TOKEN = re.compile(
       | eyJ[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]{8,}+(?:\.[A-Za-z0-9_\-]*+)?
     )
     | (?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,255}
-    | (?<=://)[^\s/@:"'<>]{0,256}:[^\s/@"'<>]{1,256}(?=@)
     """,
     re.VERBOSE,
 )
 TOKEN_NEEDLES = (
     "PRIVATE KEY", "AKIA", "ASIA", "ABIA", "ACCA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-",
     "sk-", "k_live_", "k_test_", "whsec_", "xox", "xapp-", "AIza", "ya29.", "GOCSPX-", "npm_", "hf_", "pypi-", "SG.",
-    "eyJ", "hooks.slack.com", "://",
+    "eyJ", "hooks.slack.com",
 )  # fmt: skip
 """Every token has one of them."""
+_IN_URL = re.compile(r"""://([^\s/@:"'<>]{0,256}:[^\s/@"'<>]{1,256})@""")
 
 _BEARER = re.compile(r"(?i:\b(bearer|basic)[ ]{1,3})([A-Za-z0-9._~+/\-]{8,}+=*+)", re.ASCII)
 _KEY_VALUE = re.compile(
@@ -59,11 +59,8 @@ _KEY_VALUE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-_WORDS = (
-    "passw", "passphrase", "passcode", "pwd", "pass", "secret", "token", "key", "authorization", "credential",
-    "session", "cookie",
-)  # fmt: skip
-"""In lower case: what stands before a secret has one of them."""
+_KEY_WORDS = ("pass", "pwd", "secret", "token", "key", "authorization", "credential", "session", "cookie")
+"""Every pair of a key and a value has one of these in its key, in lower case."""
 
 _ORDINARY = """
 null none nil true false undefined unset empty missing invalid required expired incorrect wrong bearer basic digest
@@ -81,13 +78,24 @@ def token_spans(text: str) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
+def url_spans(text: str) -> Iterator[tuple[int, int]]:
+    """User and password."""
+    for found in _IN_URL.finditer(text):
+        yield found.span(1)
+
+
 def bearer_spans(text: str) -> Iterator[tuple[int, int]]:
+    if not any(scheme in text.lower() for scheme in ("bearer", "basic")):
+        return
     for found in _BEARER.finditer(text):
         if _is_basic(found[2]) if found[1].lower() == "basic" else _is_mixed(found[2]):
             yield found.span(2)
 
 
 def key_value_spans(text: str) -> Iterator[tuple[int, int]]:
+    lowered = text.lower()
+    if not any(word in lowered for word in _KEY_WORDS):
+        return
     for found in _KEY_VALUE.finditer(text):
         group = "quoted" if found["quoted"] is not None else "plain"
         if _is_secret(found, found[group]):

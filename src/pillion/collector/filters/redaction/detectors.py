@@ -13,7 +13,12 @@ from enum import StrEnum
 import msgspec
 
 from pillion.collector.filters.redaction.checksums import IBAN_LENGTHS, is_card, is_iban
-from pillion.collector.filters.redaction.credentials import bearer_spans, key_value_spans, token_spans
+from pillion.collector.filters.redaction.credentials import (
+    bearer_spans,
+    key_value_spans,
+    token_spans,
+    url_spans,
+)
 
 Span = tuple[int, int]
 
@@ -49,34 +54,55 @@ _EMAIL = re.compile(
     rf"(?<![A-Za-z0-9._%+\-{_OTHER}])[A-Za-z0-9._%+\-{_OTHER}]++@"
     rf"(?:[A-Za-z0-9\-{_OTHER}]{{1,63}}\.){{1,8}}[A-Za-z{_OTHER}][A-Za-z0-9\-{_OTHER}]{{1,23}}"
 )
-_PHONE = re.compile(
-    r"""
-      (?<![0-9A-Za-z+]) \+\(?[1-9][0-9]{0,2}\)? (?:[ .\-/()]{0,2}[0-9]){6,13} (?![0-9])
-    | (?<![0-9A-Za-z.\-]) (?:1[ .\-])?
-      (?:\([2-9][0-9]{2}\)[ ]?|[2-9][0-9]{2}[ .\-]) [2-9][0-9]{2}[ .\-][0-9]{4} (?![0-9A-Za-z]|[.\-][0-9])
-    | (?<![0-9A-Za-z.\-]) 0[1-9](?:[ .\-][0-9]{2}){4} (?![0-9A-Za-z]|[.\-][0-9])
-    | (?<![0-9A-Za-z.:,\-/]) \(?0[1-9][0-9]{1,4}\)?[ /\-][0-9]{3,8}(?:[ \-][0-9]{2,5}){0,3}
-      (?![0-9A-Za-z]|[.:,\-/][0-9])
-    """,
-    re.VERBOSE,
+_WORD = "0-9A-Za-z"
+_NOT_AFTER = rf"(?<![{_WORD}.\-]"
+_NO_MORE = rf"(?![{_WORD}]|[.\-][0-9])"
+_NOR_DATE = rf"(?![{_WORD}]|[.:,\-/][0-9])"
+_SUBSCRIBER = rf"[2-9][0-9]{{2}}[ .\-][0-9]{{4}}{_NO_MORE}"
+_PHONES = tuple(
+    map(
+        re.compile,
+        (
+            # with a country's code
+            rf"\+(?<![{_WORD}+]\+)\(?[1-9][0-9]{{0,2}}\)?(?:[ .\-/()]{{0,2}}[0-9]){{6,13}}(?![0-9])",
+            # as in North America
+            rf"\({_NOT_AFTER}\()[2-9][0-9]{{2}}\)[ ]?{_SUBSCRIBER}",
+            rf"[2-9]{_NOT_AFTER}[2-9])[0-9]{{2}}[ .\-]{_SUBSCRIBER}",
+            rf"1{_NOT_AFTER}1)[ .\-](?:\([2-9][0-9]{{2}}\)[ ]?|[2-9][0-9]{{2}}[ .\-]){_SUBSCRIBER}",
+            # in pairs, as in France
+            rf"0{_NOT_AFTER}0)[1-9](?:[ .\-][0-9]{{2}}){{4}}{_NO_MORE}",
+            # with a trunk prefix and an area's code
+            rf"0(?<![{_WORD}.:,\-/]0)[1-9][0-9]{{1,4}}\)?[ /\-][0-9]{{3,8}}(?:[ \-][0-9]{{2,5}}){{0,3}}{_NOR_DATE}",
+        ),
+    )
 )
-"""With a country's code; as in North America; in pairs, as in France; with a trunk prefix and an area's code."""
+"""Each begins with the one character, or one of few, that it is looked for by; what must not stand before it comes
+after that."""
 _PHONE_DIGITS = range(8, 16)
 """ITU-T E.164: at most fifteen. What has fewer than eight is no number that one can call from elsewhere."""
 
 
 def _phones(text: str) -> Iterator[Span]:
-    for found in _PHONE.finditer(text):
-        if sum(character.isdigit() for character in found[0]) in _PHONE_DIGITS:
-            yield found.span()
+    spans = [
+        found.span()
+        for pattern in _PHONES
+        for found in pattern.finditer(text)
+        if sum(character.isdigit() for character in found[0]) in _PHONE_DIGITS
+    ]
+    end = 0
+    for span in sorted(spans):
+        if span[0] >= end:
+            yield span
+            end = span[1]
 
 
 # ── card, IBAN ───────────────────────────────────────────────────────────────────────────────────────────────────────
 _CARD = re.compile(
-    r"(?<![0-9A-Za-z])(?<![0-9][.\-])[2-68][0-9]{3,18}(?:[ \-][0-9]{4,8}){0,3}(?:[ \-][0-9]{1,3})?(?![0-9A-Za-z])"
+    r"[2-68](?<![0-9A-Za-z][2-68])(?<![0-9][.\-][2-68])"
+    r"[0-9]{3,18}(?:[ \-][0-9]{4,8}){0,3}(?:[ \-][0-9]{1,3})?(?![0-9A-Za-z])"
 )
 """Groups have four digits or more, but for the last."""
-_IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]){11,29}")
+_IBAN = re.compile(r"[A-Z](?<![0-9A-Za-z][A-Z])[A-Z][0-9]{2}(?:[ \-]?[A-Z0-9]){11,29}")
 _SEPARATORS = " -"
 
 
@@ -136,6 +162,8 @@ def _digits(text: str) -> str:
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────────
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9A-Za-z.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]|\.[0-9])")
+_DOTS = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_COLONS = re.compile(r":[0-9a-fA-F]{0,4}:(?:[0-9a-fA-F]{0,4}:[0-9a-fA-F]|(?<=::))")
 _IPV6 = re.compile(
     r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:\.[0-9]{1,3}){0,3}(?![0-9A-Za-z])"
 )
@@ -144,8 +172,10 @@ _NOBODY = ("127.", "0.0.0.0")  # noqa: S104 - not bound to
 
 
 def _addresses(text: str) -> Iterator[Span]:
-    spans = [found.span() for found in _IPV4.finditer(text) if not found[0].startswith(_NOBODY)]
-    for found in _IPV6.finditer(text):
+    spans: list[Span] = []
+    if _DOTS.search(text) is not None:
+        spans = [found.span() for found in _IPV4.finditer(text) if not found[0].startswith(_NOBODY)]
+    for found in _IPV6.finditer(text) if _COLONS.search(text) is not None else ():
         value = found[0] if found[0].endswith("::") else found[0].rstrip(":")
         if _is_ipv6(value):
             start, end = found.start(), found.start() + len(value)
@@ -169,6 +199,7 @@ def _is_ipv6(text: str) -> bool:
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(kind=Kind.TOKEN, spans=token_spans),
+    Detector(kind=Kind.TOKEN, spans=url_spans, needles=("@",)),
     Detector(kind=Kind.TOKEN, spans=bearer_spans),
     Detector(kind=Kind.SECRET, spans=key_value_spans),
     Detector(kind=Kind.EMAIL, spans=found_by(_EMAIL), needles=("@",)),
@@ -177,4 +208,4 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(kind=Kind.PHONE, spans=_phones),
     Detector(kind=Kind.IP, spans=_addresses, needles=(".", ":")),
 )
-"""In the order in which they are asked: what says most about itself first."""
+"""What says most about itself comes first: where two find something in the same place, it is the first's."""

@@ -13,7 +13,12 @@ _SECRET = re.compile(
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST = 128
 
-GENAI = (
+GENAI = "gen_ai"
+"""The kind that dropped attributes are counted as."""
+KEY = "key"
+"""The kind of what was configured by the name of its field."""
+
+_GENAI_CONTENT = (
     "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions",
     "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.prompt", "gen_ai.completion",
 )  # fmt: skip
@@ -31,7 +36,7 @@ def is_secret_name(name: str) -> bool:
 
 def is_genai_content(path: str) -> bool:
     """`path`: names from `gen_ai` on, with dots between them."""
-    return path in GENAI or path.startswith(_BELOW)
+    return path in _GENAI_CONTENT or path.startswith(_BELOW)
 
 
-_BELOW = tuple(f"{name}." for name in GENAI)
+_BELOW = tuple(f"{name}." for name in _GENAI_CONTENT)

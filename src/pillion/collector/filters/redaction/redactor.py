@@ -7,20 +7,19 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from pillion.collector.filters.redaction.checksums import is_card
-from pillion.collector.filters.redaction.detectors import Detector, Kind
-from pillion.collector.filters.redaction.names import GENAI_ROOT, is_genai_content, is_secret_name
+from pillion.collector.filters.redaction.detectors import Detector, Kind, Span
+from pillion.collector.filters.redaction.names import GENAI, GENAI_ROOT, KEY, is_genai_content, is_secret_name
 from pillion.collector.records import Body, encode_value
 from pillion.collector.records.bodies import as_text
 
-GENAI = "gen_ai"
-"""The kind that dropped attributes are counted as."""
-KEY = "key"
-"""The kind of what was configured by the name of its field."""
+Found: TypeAlias = tuple[int, int, str]
+"""From, to, and the kind."""
+_MOST_NAMES = 4096
 _DIGEST = 16
 _PUNCTUATION = str.maketrans("", "", " -./()")
 
@@ -39,6 +38,20 @@ class Redactor(msgspec.Struct, frozen=True, kw_only=True):
     """None: a mask."""
     found: Callable[[str], None] = lambda _: None
     """Told the kind of everything that was replaced or dropped."""
+
+    clean_names: set[str] = msgspec.field(default_factory=set)
+    """Names of fields that were looked at: they come again and again."""
+
+    def only(self, kinds: frozenset[str]) -> Redactor:
+        """One that looks for these only: of the others it is known that there are none."""
+        return msgspec.structs.replace(
+            self,
+            detectors=tuple(each for each in self.detectors if each.kind in kinds),
+            keys=self.keys if KEY in kinds else frozenset(),
+            by_name=self.by_name and Kind.SECRET in kinds,
+            drops_genai=self.drops_genai and GENAI in kinds,
+            clean_names=set(),
+        )
 
     def body(self, body: Body) -> Body:
         return self._map(body, "")
@@ -71,7 +84,15 @@ class Redactor(msgspec.Struct, frozen=True, kw_only=True):
             if self.drops_genai and inner and is_genai_content(inner):
                 self.found(GENAI)
                 continue
-            redacted[self.text(name) if isinstance(name, str) else name] = self._member(name, value, inner)
+            redacted[self._name(name)] = self._member(name, value, inner)
+        return redacted
+
+    def _name(self, name: Any) -> Any:
+        if name in self.clean_names or not isinstance(name, str):
+            return name
+        redacted = self.text(name)
+        if redacted == name and len(self.clean_names) < _MOST_NAMES:
+            self.clean_names.add(name)
         return redacted
 
     def _member(self, name: Any, value: Any, path: str) -> Any:
@@ -115,21 +136,19 @@ class Redactor(msgspec.Struct, frozen=True, kw_only=True):
             value, is_plain = decoded
             redacted = self._value(value, "")
             return text if is_plain and redacted == value else encode_value(redacted).decode()
+        chosen: list[Found] = []
         for detector in self.detectors:
-            if detector.needles and not any(needle in text for needle in detector.needles):
-                continue
-            text = self._without(detector, text)
-        return text
-
-    def _without(self, detector: Detector, text: str) -> str:
+            if not detector.needles or any(needle in text for needle in detector.needles):
+                spans = [span for span in detector.spans(text) if not self._is_allowed(text[slice(*span)])]
+                chosen = _with_those_between(chosen, spans, detector.kind) if spans else chosen
+        if not chosen:
+            return text
         parts: list[str] = []
-        end = 0
-        for start, stop in detector.spans(text):
-            value = text[start:stop]
-            if not self._is_allowed(value):
-                parts += (text[end:start], self._replaced(detector.kind, value))
-                end = stop
-        return text if not parts else "".join(parts) + text[end:]
+        position = 0
+        for start, end, kind in chosen:
+            parts += (text[position:start], self._replaced(kind, text[start:end]))
+            position = end
+        return "".join([*parts, text[position:]])
 
     def _is_allowed(self, value: str) -> bool:
         return any(pattern.fullmatch(value) is not None for pattern in self.allowed)
@@ -143,6 +162,22 @@ class Redactor(msgspec.Struct, frozen=True, kw_only=True):
         plain = plain.lower() if kind == Kind.EMAIL else plain
         digest = hmac.new(self.hash_key, f"{kind}:{plain}".encode("utf-8", "replace"), hashlib.sha256)
         return f"[redacted:{kind}:{digest.hexdigest()[:_DIGEST]}]"
+
+
+def _with_those_between(chosen: list[Found], spans: list[Span], kind: str) -> list[Found]:
+    """Both in order; of `spans` those that are not in the way of what was chosen before."""
+    merged: list[Found] = []
+    rest = iter(chosen)
+    following = next(rest, None)
+    for start, end in spans:
+        while following is not None and following[1] <= start:
+            merged.append(following)
+            following = next(rest, None)
+        if following is None or end <= following[0]:
+            merged.append((start, end, kind))
+    if following is not None:
+        merged += (following, *rest)
+    return merged
 
 
 def _path(path: str, name: Any) -> str:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import msgspec
 
+from pillion.collector.filters.redaction.credentials import TOKEN_NEEDLES
 from pillion.collector.filters.redaction.detectors import Kind
-from pillion.collector.filters.redaction.names import GENAI_ROOT
+from pillion.collector.filters.redaction.names import GENAI, GENAI_ROOT, KEY
+from pillion.collector.records.searching import contains
 
-Spans = Iterator[tuple[int, int]]
+Spans: TypeAlias = Iterator[tuple[int, int]]
+Suspect: TypeAlias = tuple[int, int, frozenset[str] | None]
+"""Where a line begins, where it ends (before its `\\n`), and the kinds it may have; None: any."""
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # A pattern that begins with digits tries at every digit of a chunk. Their shapes are words in a picture of it, and are
@@ -40,28 +45,32 @@ _PICTURE = _picture()
 _PHONE_SHAPES = (b"00-000", b"00-00-00-00-00", b"000.000.0000", b"00.00.00.00.00")
 _CARD_SHAPES = (b"0" * 13, b"0000-0000", b"0000-000000")
 _IBAN_SHAPE = b"AA00"
-_CARD = re.compile(rb"[2-68](?:[ \-]?[0-9]){12}")
+_BEFORE, _AFTER = 40, 60
+"""A number is not longer: so far around a shape it is looked for."""
+_BEGINS = rb"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt]))"
+"""A number begins after no letter or digit, unless that is an escape's."""
+_CARD = rb"[2-68](?:[ \-]?[0-9]){12}"
+_NATIONAL = (
+    rb"(?:[2-9][0-9]{2}\)?[ .\-]?[2-9][0-9]{2}[ .\-][0-9]{4}|0[1-9](?:[ .\-][0-9]{2}){4}|"
+    rb"0[1-9][0-9]{1,4}\)?[ /\-][0-9]{3})"
+)
 _IBAN = re.compile(rb"[A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]){11}")
 _PLUS = re.compile(rb"\+\(?[1-9](?:[ .\-/()]{0,3}[0-9]){6}")
-_NATIONAL = re.compile(
-    rb"[2-9][0-9]{2}\)?[ .\-]?[2-9][0-9]{2}[ .\-][0-9]{4}|0[1-9](?:[ .\-][0-9]{2}){4}|0[1-9][0-9]{1,4}\)?[ /\-][0-9]{3}"
-)
+_UNICODE = b"\\u"
+_STRICT_AND_LOOSE = {each: (re.compile(_BEGINS + each), re.compile(each)) for each in (_CARD, _NATIONAL)}
+"""The second for lines in which the digit before a number may be that of a `\\u00e9`."""
 _IPV4 = re.compile(rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
-_IPV6 = re.compile(rb":[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F]|::")
+_IPV6 = re.compile(rb":[0-9a-fA-F]{0,4}:(?:[0-9a-fA-F]{0,4}:[0-9a-fA-F]|(?<=::))")
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-_TOKENS = (
-    re.compile(rb"_(?=[A-Za-z0-9+/=\\]{16})"),
-    re.compile(rb"-(?<=at-|sk-|pp-|pi-|PX-|xa-|xb-|xc-|xe-|xo-|xp-|xr-|xs-)(?=[A-Za-z0-9_\-]{10})"),
-    re.compile(rb"A(?:[KSB]IA|CCA)[A-Z0-9]{16}|AIza"),
-    re.compile(rb"J(?<=eyJ)"),
-    re.compile(rb"G(?<=SG)\."),
-    re.compile(rb"Y(?<=PRIVATE KEY)"),
-    re.compile(rb"\.(?<=ya29\.)"),
-    re.compile(rb"hooks\.slack\.com"),
-    re.compile(rb"@(?<=[^\s/@\"'<>]@)"),
-)
-"""Each begins with one byte that is rare."""
+_LONG = rb"[A-Za-z0-9_\-.+/=\\]{10}"
+_SHORT = ("PRIVATE KEY", "AIza", "hooks.slack.com", "SG.", "eyJ")
+_TOKENS = {
+    needle: re.compile(re.escape(needle) + (b"" if needle.decode() in _SHORT else _LONG))
+    for needle in map(str.encode, TOKEN_NEEDLES)
+}
+"""Each with what makes it more than a part of a word."""
+_IN_URL = re.compile(rb":\\?/\\?/[^/@\s\"]{1,520}@")
 _ESCAPED = re.compile(rb"\\u00[2-7]")
 """A printable ASCII character that has an escape."""
 
@@ -93,58 +102,76 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str] = frozenset()
     """Names of fields, in lower case, whose values are replaced."""
     genai: bool = True
-    everything: bool = False
-    """Something is looked for that nobody can tell from bytes."""
+    always: frozenset[str] = frozenset()
+    """Kinds that nobody can tell from bytes: every line may have them."""
 
-    def lines(self, data: bytes) -> list[tuple[int, int]]:
-        """Where the suspect lines begin and end (before their `\\n`), in order."""
-        return list(_every_line(data)) if self.everything else sorted(set(self._spans(data)))
+    def lines(self, data: bytes) -> list[Suspect]:
+        """The suspect lines, in order."""
+        found: dict[tuple[int, int], set[str]] = {}
+        if self.always:
+            found = {line: set(self.always) for line in _every_line(data)}
+        for kind, lines in self._kinds(data):
+            for line in lines:
+                found.setdefault(line, set()).add(kind)
+        for line in _matching(data, _ESCAPED):
+            found.setdefault(line, set()).add(_ANYTHING)
+        return [
+            (start, end, None if _ANYTHING in kinds else frozenset(kinds))
+            for (start, end), kinds in sorted(found.items())
+        ]
 
-    def _spans(self, data: bytes) -> Spans:
+    def _kinds(self, data: bytes) -> Iterator[tuple[str, Spans]]:
         kinds = self.kinds
-        yield from _matching(data, _ESCAPED)
         if Kind.EMAIL in kinds:
-            yield from _with(data, b"@")
+            yield Kind.EMAIL, _with(data, b"@")
         if Kind.IP in kinds:
-            yield from _matching(data, _IPV4)
-            yield from _matching(data, _IPV6)
+            yield Kind.IP, _matching(data, _IPV4)
+            yield Kind.IP, _matching(data, _IPV6)
         if kinds & {Kind.PHONE, Kind.CARD, Kind.IBAN}:
             yield from self._numbers(data)
         if Kind.TOKEN in kinds:
-            for pattern in _TOKENS:
-                yield from _matching(data, pattern)
+            for needle, pattern in _TOKENS.items():
+                yield Kind.TOKEN, (_line_at(data, each) for each in _places(data, needle, pattern))
+            yield Kind.TOKEN, _confirmed(data, _with(data, b"@"), _IN_URL)
         if self.names or kinds & {Kind.SECRET, Kind.TOKEN}:
             yield from self._words(data.lower())
         if self.genai:
-            yield from _with(data, GENAI_ROOT.encode())
+            yield GENAI, _with(data, GENAI_ROOT.encode())
 
-    def _numbers(self, data: bytes) -> Spans:
+    def _numbers(self, data: bytes) -> Iterator[tuple[str, Spans]]:
         picture = data.translate(_PICTURE)
         if Kind.PHONE in self.kinds:
-            yield from _confirmed(data, _with(data, b"+"), _PLUS)
+            if b"+" in data:
+                yield Kind.PHONE, _matching(data, _PLUS)
             for shape in _PHONE_SHAPES:
-                yield from _confirmed(data, _with(picture, shape), _NATIONAL)
+                yield Kind.PHONE, _near(data, picture, shape, *_STRICT_AND_LOOSE[_NATIONAL])
         if Kind.CARD in self.kinds:
             for shape in _CARD_SHAPES:
-                yield from _confirmed(data, _with(picture, shape), _CARD)
+                yield Kind.CARD, _near(data, picture, shape, *_STRICT_AND_LOOSE[_CARD])
         if Kind.IBAN in self.kinds:
-            yield from _confirmed(data, _with(picture, _IBAN_SHAPE), _IBAN)
+            yield Kind.IBAN, _near(data, picture, _IBAN_SHAPE, _IBAN, _IBAN)
 
-    def _words(self, lowered: bytes) -> Spans:
+    def _words(self, lowered: bytes) -> Iterator[tuple[str, Spans]]:
         for name in self.names:
-            yield from _with(lowered, name.encode())
+            yield KEY, _with(lowered, name.encode())
         if Kind.SECRET in self.kinds:
             for word, pattern in _WORDS.items():
-                for position in _places(lowered, word, pattern):
-                    if (
-                        word != b"key"
-                        or _BEFORE_KEY.search(lowered, max(0, position - 12), position) is not None
-                    ):
-                        yield _line_at(lowered, position)
+                places = _places(lowered, word, pattern)
+                yield (
+                    Kind.SECRET,
+                    (_line_at(lowered, each) for each in places if _is_key(lowered, word, each)),
+                )
         if Kind.TOKEN in self.kinds:
             for word, pattern in _SCHEMES.items():
-                for position in _places(lowered, word, pattern):
-                    yield _line_at(lowered, position)
+                yield Kind.TOKEN, (_line_at(lowered, each) for each in _places(lowered, word, pattern))
+
+
+_ANYTHING = ""
+
+
+def _is_key(lowered: bytes, word: bytes, position: int) -> bool:
+    """Of keys only those that open something."""
+    return word != b"key" or _BEFORE_KEY.search(lowered, max(0, position - 12), position) is not None
 
 
 def _every_line(data: bytes) -> Spans:
@@ -157,7 +184,7 @@ def _every_line(data: bytes) -> Spans:
 
 def _with(data: bytes, needle: bytes) -> Spans:
     """Lines that have `needle`."""
-    position = data.find(needle)
+    position = _first(data, needle)
     while position >= 0:
         start, end = _line_at(data, position)
         yield start, end
@@ -165,7 +192,21 @@ def _with(data: bytes, needle: bytes) -> Spans:
 
 
 def _confirmed(data: bytes, lines: Spans, pattern: re.Pattern[bytes]) -> Spans:
-    return ((start, end) for start, end in lines if pattern.search(data, start, end) is not None)
+    return (line for line in lines if pattern.search(data, *line) is not None)
+
+
+def _near(
+    data: bytes, picture: bytes, shape: bytes, strict: re.Pattern[bytes], loose: re.Pattern[bytes]
+) -> Spans:
+    """Lines that have a match around something of this shape."""
+    position = _first(picture, shape)
+    while position >= 0:
+        start, end = _line_at(data, position)
+        pattern = loose if data.find(_UNICODE, start, end) >= 0 else strict
+        if pattern.search(data, max(start, position - _BEFORE), min(end, position + _AFTER)) is not None:
+            yield start, end
+            position = end
+        position = picture.find(shape, position + 1)
 
 
 def _matching(data: bytes, pattern: re.Pattern[bytes]) -> Spans:
@@ -179,11 +220,16 @@ def _matching(data: bytes, pattern: re.Pattern[bytes]) -> Spans:
 
 def _places(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[int]:
     """Where `word` begins a match."""
-    position = data.find(word)
+    position = _first(data, word)
     while position >= 0:
         if pattern.match(data, position) is not None:
             yield position
         position = data.find(word, position + 1)
+
+
+def _first(data: bytes, needle: bytes) -> int:
+    """As `data.find`, and much sooner when there is none."""
+    return data.find(needle) if contains(data, needle) else -1
 
 
 def _line_at(data: bytes, position: int) -> tuple[int, int]:
