@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.clock import LoopClock
-from pillion.errors import PillionError
+from pillion.errors import ManifestError, PillionError
+from pillion.http.server import serve
 from pillion.scraper import discovery
 from pillion.scraper.application.messages import LOG
 from pillion.scraper.application.ownmetrics import (
@@ -31,9 +32,10 @@ from pillion.scraper.scraping.fetching import http_fetching
 from pillion.scraper.scraping.jobs import Jobs
 from pillion.scraper.scraping.loop import Features, Surroundings
 from pillion.scraper.scraping.schedule import seed_of
+from pillion.scraper.web import BODY_BYTES, Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from pillion.scraper.configuration import Configuration, Flags
     from pillion.scraper.remotewrite.remotewrite import RemoteWrite
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 LAST_SCRAPE_SECONDS = 5.0
 """For the scrapes at the end. The rest of a Pod's 30 s is for destinations."""
+MAX_PORT = 65_535
 THREADS = 32
 """That wait for targets. A thread is begun when all others wait."""
 
@@ -60,6 +63,8 @@ class Application:
         self.window = Window(flags.window_retention, flags.window_max_size)
         self.started = 0.0
         self.is_ready = False
+        self.ports: list[int] = []
+        """That are listened on."""
         self._environment = environment
         self._read_again = read_again
         self._log = logging.getLogger(LOG)
@@ -73,32 +78,50 @@ class Application:
         self._remote: RemoteWrite | None = None
 
     async def run(self) -> int:
-        """The exit status."""
+        """The exit status. Raises PillionError when it cannot start."""
         self._clock = LoopClock()
         self.started = self._clock.now()
         self._state = ConfigurationState(successful_at=self.started)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scrape")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                with self._hearing_signals():
-                    await self._live(tasks, threads)
+            failure = await self._begin(threads)
         finally:
             threads.shutdown(cancel_futures=True)
+        if failure is not None:
+            raise failure
         return 128 + self._signals[-1] if len(self._signals) > 1 else 0
 
+    async def _begin(self, threads: ThreadPoolExecutor) -> PillionError | None:
+        """Why it could not start, as itself: a group of tasks would wrap it."""
+        async with asyncio.TaskGroup() as tasks:
+            with self._hearing_signals():
+                try:
+                    await self._live(tasks, threads)
+                except PillionError as error:
+                    if self._remote is not None:
+                        await asyncio.to_thread(self._remote.close, 0)
+                    return error
+        return None
+
     async def _live(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> None:
+        """Raises PillionError when it cannot begin."""
         self._jobs = self._open_jobs(tasks, threads)
         self._surroundings = self._scrape_surroundings(tasks, threads)
         self.targets = Targets(self._jobs)
-        await self._apply_remote_write(self.configuration)
-        self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
-        beside = tasks.create_task(self._obey_reloads())
-        _tidy_memory()
-        self.is_ready = True
-        self._log.info("ready: %d jobs", len(self._jobs.pools))
-        await self._ending.wait()
-        self.is_ready = False
-        beside.cancel()
+        async with self._serving():
+            await self._apply_remote_write(self.configuration)
+            self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
+            beside = tasks.create_task(self._obey_reloads())
+            _tidy_memory()
+            self.is_ready = True
+            self._log.info("ready: %d jobs", len(self._jobs.pools))
+            await self._ending.wait()
+            self.is_ready = False
+            beside.cancel()
+            await self._end_or_hurry(tasks)
+
+    async def _end_or_hurry(self, tasks: asyncio.TaskGroup) -> None:
+        """A second signal does not wait for destinations."""
         ending = tasks.create_task(self._end())
         hurry = tasks.create_task(self._ending_now.wait())
         await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,6 +164,20 @@ class Application:
             )
         labels = configuration.global_config.external_labels
         await asyncio.to_thread(self._remote.apply, configuration.remote_write, labels)
+
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Raises HostError when an address cannot be listened on."""
+        routes = Routes(self, self._clock)
+        log = logging.getLogger(f"{LOG}.web")
+        async with contextlib.AsyncExitStack() as stack:
+            self.ports = [
+                await stack.enter_async_context(
+                    serve(host, port, routes.respond, log, body_limit=BODY_BYTES, keys="--web.listen-address")
+                )
+                for host, port in map(_host_and_port, self.flags.listen_addresses)
+            ]
+            yield
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _open_jobs(self, tasks: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> Jobs:
@@ -235,6 +272,14 @@ class Application:
             *self._scrape_counters.families(),
         ]
         return write_page([family for family in families if family.samples], Format.TEXT_0).decode()
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Raises ManifestError. No host: all addresses of the machine, as in Go."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
+        raise ManifestError(f"--web.listen-address: {address}: it is not HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def _features(flags: Flags) -> Features:

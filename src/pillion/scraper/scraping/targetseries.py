@@ -123,6 +123,8 @@ class TargetSeries:
                 batches += self._markers(tracked, scraped.time)
         if not isinstance(plan, Plan):
             batches += self._markers(_NOTHING, scraped.time)
+        if scraped.page is not None and self._times_of(scraped.page) is None:
+            self._timed.forget_before(scraped.time + 1)
         findings = Findings(
             is_up=error is None,
             duration=scraped.duration,
@@ -172,8 +174,7 @@ class TargetSeries:
         return made, self._cache.added
 
     def _samples(self, plan: Plan, page: Page, scraped: Scraped) -> tuple[list[Batch], SeriesSet, Refused]:
-        times = page.times if self._rules.honor_timestamps else None
-        if times is not None or not self._timed.is_empty:
+        if self._times_of(page) is not None or not self._timed.is_empty:
             return self._timed_samples(plan, page, scraped)
         selection = plan.selection
         batch = Batch(
@@ -189,17 +190,18 @@ class TargetSeries:
             batch = self._with_exemplars(batch, plan, page)
         return [batch], plan.series, Refused(duplicates=len(plan.repeats))
 
+    def _times_of(self, page: Page) -> array[int] | None:
+        return page.times if self._rules.honor_timestamps else None
+
     def _timed_samples(
         self, plan: Plan, page: Page, scraped: Scraped
     ) -> tuple[list[Batch], SeriesSet, Refused]:
         if self._timed.is_empty and self._tracked and self._last_time is not None:
             self._timed.begin(self._tracked, self._last_time, self._last_values)
-        honored = self._rules.honor_timestamps and page.times is not None
+        times = self._times_of(page)
         column = TimedPage(
             values=page.values,
-            times=page.times
-            if honored and page.times is not None
-            else array("q", [NO_TIME]) * len(page.series.labels),
+            times=array("q", [NO_TIME]) * len(page.series.labels) if times is None else times,
             starts=page.starts,
             time=scraped.time,
             now=scraped.now,
@@ -208,8 +210,6 @@ class TargetSeries:
         if page.exemplars and taken.batches:
             taken.batches[0] = self._with_exemplars(taken.batches[0], plan, page)
         self._last_values = b""
-        if not honored:
-            self._timed.forget_before(scraped.time + 1)
         return taken.batches, taken.tracked, taken.refused
 
     def _with_exemplars(self, batch: Batch, plan: Plan, page: Page) -> Batch:

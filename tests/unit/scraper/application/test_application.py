@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pillion.errors import PillionError
 from pillion.http.server import Asked, Response, serve
 from pillion.scraper.application.running import Application
 from pillion.scraper.configuration import Configuration, Flags, load
@@ -145,6 +146,20 @@ def test_our_own_metrics_are_a_page(tmp_path: Path) -> None:
     live(tmp_path, scenario)
 
 
+def test_the_web_server_answers_queries_about_what_was_scraped(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.until(lambda: world.values("n") and world.application.ports)
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.application.ports[0])
+        writer.write(b"GET /api/v1/query?query=up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert b'"status":"success"' in answer
+        assert b'"job":"agent"' in answer
+        world.application.quit()
+
+    live(tmp_path, scenario)
+
+
 def test_the_targets_are_shown(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.until(lambda: world.application.is_ready)
@@ -184,3 +199,38 @@ def test_a_second_signal_ends_it_at_once_and_the_rest_stays_in_the_log(
     _, status = live(tmp_path, scenario, REMOTE, flush_deadline=3_600_000)
     assert status == 128 + number
     assert any((tmp_path / "data" / "wal").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("addresses", "text"),
+    [(("127.0.0.1:BUSY",), "cannot listen on 127.0.0.1"), (("9090",), "9090: it is not HOST:PORT")],
+)
+@pytest.mark.parametrize("configured", ["", REMOTE], ids=["looked at", "forwarding"])
+def test_what_keeps_it_from_starting_is_said_and_leaves_nothing_behind(
+    tmp_path: Path, addresses: tuple[str, ...], text: str, configured: str
+) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        async with serve("127.0.0.1", 0, world.answer, LOG) as world.port:
+            world.configure(configured.replace("PORT", str(world.port)))
+            listen = tuple(address.replace("BUSY", str(world.port)) for address in addresses)
+            flags = Flags(storage_path=str(tmp_path / "data"), listen_addresses=listen)
+            with pytest.raises(PillionError) as error:
+                await Application(world.load(), flags, {}, world.load).run()
+            assert text in str(error.value)
+            assert len(asyncio.all_tasks()) <= 2
+
+    asyncio.run(main())
+
+
+def test_a_log_that_cannot_be_written_keeps_it_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    async def main() -> None:
+        world = World(tmp_path)
+        world.configure(REMOTE.replace("PORT", "9"))
+        flags = Flags(storage_path=str(tmp_path / "file" / "data"), listen_addresses=("127.0.0.1:0",))
+        with pytest.raises(PillionError):
+            await Application(world.load(), flags, {}, world.load).run()
+
+    asyncio.run(main())
