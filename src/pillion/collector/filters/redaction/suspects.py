@@ -7,7 +7,8 @@ escape without need (`\\u0040` for `@`) makes a line suspect by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -45,8 +46,8 @@ _PICTURE = _picture()
 _PHONE_SHAPES = (b"00-000", b"00-00-00-00-00", b"000.000.0000", b"00.00.00.00.00")
 _CARD_SHAPES = (b"0" * 13, b"0000-0000", b"0000-000000")
 _IBAN_SHAPE = b"AA00"
-_BEFORE, _AFTER = 40, 60
-"""A number is not longer: so far around a shape it is looked for."""
+_BEFORE, _AFTER, _STRIDE = 64, 84, 20
+"""No number is longer than 44 characters: so far around a shape it is looked for, and then not before a stride."""
 _BEGINS = rb"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt]))"
 """A number begins after no letter or digit, unless that is an escape's."""
 _CARD = rb"[2-68](?:[ \-]?[0-9]){12}"
@@ -131,7 +132,7 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
             yield from self._numbers(data)
         if Kind.TOKEN in kinds:
             for needle, pattern in _TOKENS.items():
-                yield Kind.TOKEN, (_line_at(data, each) for each in _places(data, needle, pattern))
+                yield Kind.TOKEN, _where(data, needle, partial(pattern.match, data))
             yield Kind.TOKEN, _confirmed(data, _with(data, b"@"), _IN_URL)
         if self.names or kinds & {Kind.SECRET, Kind.TOKEN}:
             yield from self._words(data.lower())
@@ -156,21 +157,19 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
             yield KEY, _with(lowered, name.encode())
         if Kind.SECRET in self.kinds:
             for word, pattern in _WORDS.items():
-                places = _places(lowered, word, pattern)
-                yield (
-                    Kind.SECRET,
-                    (_line_at(lowered, each) for each in places if _is_key(lowered, word, each)),
-                )
+                yield Kind.SECRET, _where(lowered, word, partial(_is_assigned, lowered, word, pattern))
         if Kind.TOKEN in self.kinds:
             for word, pattern in _SCHEMES.items():
-                yield Kind.TOKEN, (_line_at(lowered, each) for each in _places(lowered, word, pattern))
+                yield Kind.TOKEN, _where(lowered, word, partial(pattern.match, lowered))
 
 
 _ANYTHING = ""
 
 
-def _is_key(lowered: bytes, word: bytes, position: int) -> bool:
+def _is_assigned(lowered: bytes, word: bytes, pattern: re.Pattern[bytes], position: int) -> bool:
     """Of keys only those that open something."""
+    if pattern.match(lowered, position) is None:
+        return False
     return word != b"key" or _BEFORE_KEY.search(lowered, max(0, position - 12), position) is not None
 
 
@@ -198,15 +197,20 @@ def _confirmed(data: bytes, lines: Spans, pattern: re.Pattern[bytes]) -> Spans:
 def _near(
     data: bytes, picture: bytes, shape: bytes, strict: re.Pattern[bytes], loose: re.Pattern[bytes]
 ) -> Spans:
-    """Lines that have a match around something of this shape."""
+    """Lines that have a match around something of this shape; patterns do not look beyond a line's end."""
     position = _first(picture, shape)
+    searched = 0  # lines up to here are known
     while position >= 0:
-        start, end = _line_at(data, position)
-        pattern = loose if data.find(_UNICODE, start, end) >= 0 else strict
-        if pattern.search(data, max(start, position - _BEFORE), min(end, position + _AFTER)) is not None:
-            yield start, end
-            position = end
-        position = picture.find(shape, position + 1)
+        begin, end = max(searched, position - _BEFORE), position + _AFTER
+        pattern = loose if data.find(_UNICODE, max(0, begin - len(_UNICODE)), end) >= 0 else strict
+        found = pattern.search(data, begin, end)
+        if found is None:
+            position = picture.find(shape, position + _STRIDE)
+        else:
+            line = _line_at(data, found.start())
+            yield line
+            searched = line[1]
+            position = picture.find(shape, max(position, searched))
 
 
 def _matching(data: bytes, pattern: re.Pattern[bytes]) -> Spans:
@@ -218,12 +222,14 @@ def _matching(data: bytes, pattern: re.Pattern[bytes]) -> Spans:
         position = end + 1
 
 
-def _places(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[int]:
-    """Where `word` begins a match."""
+def _where(data: bytes, word: bytes, is_meant: Callable[[int], object]) -> Spans:
+    """Lines that have `word` in a place that is meant."""
     position = _first(data, word)
     while position >= 0:
-        if pattern.match(data, position) is not None:
-            yield position
+        if is_meant(position):
+            line = _line_at(data, position)
+            yield line
+            position = line[1]
         position = data.find(word, position + 1)
 
 
