@@ -43,7 +43,8 @@ class WriteAheadLog:
         self._segment_bytes = max(64 << 10, min(_LARGEST_SEGMENT, limit_bytes // _PARTS))
         self.grown = threading.Condition()
         """Notified when there is more, and by whoever wants waiting readers to look around."""
-        self._segments = find_segments(folder)
+        self._segments, self.first_own = find_segments(folder)
+        """`first_own`: the first segment of this process; only in those, numbers of sets are ours."""
         self._gone: dict[int, int] = {}
         """Segments that were dropped before everybody had them, and how many samples they held."""
         self._numbers: WeakKeyDictionary[SeriesSet, int] = WeakKeyDictionary()
@@ -58,8 +59,6 @@ class WriteAheadLog:
         """Samples that could not be written."""
         self.highest = 0
         """The newest time that was appended; milliseconds."""
-        self.first_own = (self._segments[-1].number if self._segments else 0) + 1
-        """The first segment of this process: only its numbers of sets are ours."""
         self._begin(self.first_own)
 
     # ── writing: one thread ──────────────────────────────────────────────────────────────────────────────────────────

@@ -47,7 +47,9 @@ class RemoteWrite:
         self._clock = clock
         self._log = log
         self._environment = environment
-        self.wal = WriteAheadLog(folder / "wal", clock, log, limit_bytes=limit_bytes, max_age=max_age)
+        self.wal = WriteAheadLog(
+            folder / "remote-write", clock, log, limit_bytes=limit_bytes, max_age=max_age
+        )
         self.destinations: tuple[Destination, ...] = ()
         self._lock = threading.Lock()
         self._ended = threading.Event()

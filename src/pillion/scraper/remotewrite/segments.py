@@ -34,10 +34,10 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:08d}"
 
 
-def find_segments(folder: Path) -> list[Segment]:
-    """Those of earlier processes, oldest first, the end of the last one cut off where it is torn.
+def find_segments(folder: Path) -> tuple[list[Segment], int]:
+    """Those of earlier processes, oldest first, the end of the last one cut off where it is torn; and the next number.
 
-    Raises HostError.
+    Files of somebody else (Prometheus calls its segments the same) are left alone. Raises HostError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,18 +45,17 @@ def find_segments(folder: Path) -> list[Segment]:
         found = [_read(folder, number, is_last=number == numbers[-1]) for number in numbers]
     except OSError as error:
         raise HostError(f"cannot use the write-ahead log in {folder}: {error.strerror}") from error
-    return [segment for segment in found if segment is not None]
+    return [segment for segment in found if segment is not None], max(numbers, default=0) + 1
 
 
 def _read(folder: Path, number: int, *, is_last: bool) -> Segment | None:
-    """None: there is nothing in it, and it is removed."""
+    """None: it is none of ours."""
     path = segment_path(folder, number)
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
         segment = Segment(number=number, path=path, size=len(MAGIC))
         if size < len(MAGIC) or os.pread(descriptor, len(MAGIC), 0) != MAGIC:
-            path.unlink()
             return None
         for offset, head in heads(descriptor, size):
             if is_last:

@@ -107,12 +107,14 @@ def test_damage_in_the_middle_costs_the_rest_of_its_segment_only(
 
 
 def test_files_that_are_none_of_the_log_do_no_harm(tmp_path: Path) -> None:
-    (tmp_path / "00000003").write_bytes(b"")
+    (tmp_path / "00000002").write_bytes(b"")
+    (tmp_path / "00000003").write_bytes(b"somebody else's")
     (tmp_path / "notes").write_text("x")
     wal = open_log(tmp_path)
     wal.append(batch(series_set()))
     wal.close()
     assert len(read_all(tmp_path)) == 1
+    assert (tmp_path / "00000003").read_bytes() == b"somebody else's"
 
 
 def test_beyond_its_bytes_the_oldest_segments_go_and_are_counted(tmp_path: Path) -> None:
