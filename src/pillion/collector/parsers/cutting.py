@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from operator import itemgetter
 
 from pillion.collector.records import contains, decode_body, encode_body, encode_value
 
@@ -11,8 +12,12 @@ from pillion.collector.records import contains, decode_body, encode_body, encode
 def cut_member(data: bytes, key: str, values: list[str], cut: list[bool]) -> bytes:
     """`data` of a `Texts` without its member `key`, where `cut`; `values` are its strings there."""
     name = encode_value(key)
-    if all(cut) and (rest := _cut_first_members(data, name, len(cut))) is not None:
-        return rest
+    if all(cut):
+        rest = _cut_alike(data, name, values)
+        if rest is None:
+            rest = _cut_first_members(data, name, len(cut))
+        if rest is not None:
+            return rest
     lines = data.split(b"\n")
     lines.pop()
     done = [
@@ -20,6 +25,23 @@ def cut_member(data: bytes, key: str, values: list[str], cut: list[bool]) -> byt
         for line, value, wanted in zip(lines, values, cut, strict=True)
     ]
     return b"\n".join([*done, b""])
+
+
+def _cut_alike(data: bytes, name: bytes, values: list[str]) -> bytes | None:
+    """If every line begins with the member, all of one length and written alike, with no brace but a line's first."""
+    pieces = data.split(b"{", len(values) + 1)
+    if len(pieces) != len(values) + 1:
+        return None
+    del pieces[0]
+    for colon, comma in ((b': "', b'", "'), (b':"', b'","')):
+        if pieces[0].startswith(name + colon):
+            length = len(name + colon + values[0].encode() + comma)
+            begins = b"".join(map(itemgetter(slice(None, length)), pieces))
+            alike = (comma + name + colon).decode().join(values).encode()
+            if begins == name + colon + alike + comma:
+                rest = b'{"' + b'{"'.join(map(itemgetter(slice(length, None)), pieces))
+                return None if contains(rest, name) else rest
+    return None
 
 
 def _cut_first_members(data: bytes, name: bytes, amount: int) -> bytes | None:

@@ -9,7 +9,7 @@ from pillion.collector.records.bodies import decode_body, encode_body, encode_va
 from pillion.collector.records.content import Body, Content, Lines, Records, Texts
 from pillion.collector.records.conversion import wrap
 from pillion.collector.records.searching import contains
-from pillion.collector.records.texts import count_lines
+from pillion.collector.records.texts import count_lines, remember_lines
 
 _END = re.compile(rb"\}\n")
 """re finds it in half the time that bytes.replace takes."""
@@ -68,7 +68,10 @@ def _append_everywhere(data: bytes, tail: bytes) -> bytes:
     if len(appended) - len(data) != amount * (len(written) - 1):
         appended = _append_at_ends(data, written + b"\n")
     empty = b"{," + tail[: tail.index(b'"', 1) + 1]
-    return appended.replace(empty, b"{" + empty[2:]) if contains(appended, empty) else appended
+    if contains(appended, empty):
+        appended = appended.replace(empty, b"{" + empty[2:])
+    remember_lines(appended, amount)
+    return appended
 
 
 def _append_at_ends(data: bytes, written: bytes) -> bytes:

@@ -8,7 +8,7 @@ import orjson
 
 from pillion.collector.records.bodies import decode_body, encode_bodies
 from pillion.collector.records.content import Body, Content, Lines, Records, Texts
-from pillion.collector.records.texts import count_lines
+from pillion.collector.records.texts import count_lines, remember_lines
 
 _MARK = b"\x7f"
 """Stands for a line's end while all lines are escaped at once: JSON leaves DEL as it is."""
@@ -167,6 +167,7 @@ def select(content: Content, keep: list[bool]) -> Content | None:
     if isinstance(content, Records):
         return Records(times=list(compress(content.times, keep)), bodies=list(compress(content.bodies, keep)))
     data = b"\n".join([*compress(content.data.split(b"\n"), keep), b""])
+    remember_lines(data, sum(keep))
     if isinstance(content, Lines):
         return Lines(data=data, time=content.time, key=content.key)
     if isinstance(content.times, int):
