@@ -99,7 +99,9 @@ class TimedSamples:
             self._of, self._subsets = plan.series, {}
         refused = Refused()
         places = range(len(plan.series)) if plan.selection is None else plan.selection.places
-        before, self._last = self._last, {}
+        before = self._last
+        # Of series that are no longer there, only what a sample or a marker of now would be too old for.
+        self._last = {labels: last for labels, last in before.items() if last[0] >= page.time}
         taken, tracked = [], []
         for index, place in enumerate(places):
             labels = plan.series.labels[index]
@@ -139,6 +141,8 @@ class TimedSamples:
             if depth > len(layers):
                 layers.append([])
             layers[depth - 1].append((place, index))
+        for layer in layers:
+            layer.sort(key=lambda sample: sample[1])  # a batch has its series in the order of the set
         return layers
 
     def _batch(self, plan: Plan, page: TimedPage, samples: Sequence[tuple[int, int]]) -> Batch:
