@@ -11,7 +11,18 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import adoption, collect, collectlife, command, exposition, objects, peers, pods, serving
+from bench import (
+    adoption,
+    collect,
+    collectlife,
+    command,
+    exposition,
+    objects,
+    peers,
+    pods,
+    remotewrite,
+    serving,
+)
 from bench.figures import Figure, Note, machine_facts, render
 from bench.program import make_image
 from pillion.errors import PillionError
@@ -58,6 +69,7 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "api-crowds": objects.crowds_of_pods,
         "api-adoption": adoption.adoption,
         "exposition": exposition.exposition,
+        "remote-write": remotewrite.remote_write,
     }
 
 
