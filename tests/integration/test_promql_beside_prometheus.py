@@ -296,7 +296,7 @@ sum(up) by
 quantile(up)
 histogram_quantile(up, up)
 $x
-up == 
+up ==
 count_values(1, up)
 """.strip("\n").splitlines()
 
