@@ -27,6 +27,8 @@ class Heard(msgspec.Struct, kw_only=True):
     """The patterns may mean other files now."""
     overflowed: bool = False
     """Anything may have happened."""
+    is_all: bool = False
+    """There was no more to be heard."""
 
 
 class Changes:
@@ -123,6 +125,7 @@ class Changes:
                     or self._discovery.leads_to(path)
                 )
         heard.landed = self._moves.landed()
+        heard.is_all = self._inotify is not None and self._inotify.is_empty
         return heard
 
     def close(self) -> None:

@@ -110,15 +110,18 @@ class CheckpointStore:
             )
         return list(found.values())
 
-    def save(self, checkpoints: Iterable[Checkpoint], gone: Iterable[FileId], now: float) -> None:
-        """Write rows and delete those of files that are no more, all or none. Raises OSError."""
+    def save(self, checkpoints: Iterable[Checkpoint], gone: Iterable[FileId], seen: float) -> None:
+        """Write rows and delete those of files that are no more, all or none. Raises OSError.
+
+        `seen`: until when it is known what came and went; a restart looks for what was rotated away after it.
+        """
         with self._lock:
             if self._is_closed:
                 return
             try:
                 with self._transaction():
                     for one in checkpoints:
-                        self._write(one, now)
+                        self._write(one, seen)
                     self._database.executemany(
                         "DELETE FROM in_tail_files WHERE inode=? AND (device=? OR device IS NULL)",
                         [(file_id.inode, file_id.device) for file_id in gone],
@@ -139,11 +142,11 @@ class CheckpointStore:
             self._is_closed = True
             self._database.close()
 
-    def _write(self, one: Checkpoint, now: float) -> None:
+    def _write(self, one: Checkpoint, seen: float) -> None:
         position = one.position
         values = (
             os.fsencode(one.name), position.offset, one.id.device, os.fsencode(one.path),
-            position.fingerprint.size, position.fingerprint.digest, position.marker, position.offset, now,
+            position.fingerprint.size, position.fingerprint.digest, position.marker, position.offset, seen,
         )  # fmt: skip
         done = self._database.execute(
             "UPDATE in_tail_files SET name=CAST(? AS TEXT), offset=?, device=?, path=CAST(? AS TEXT),"
@@ -155,7 +158,7 @@ class CheckpointStore:
             self._database.execute(
                 "INSERT INTO in_tail_files (name, offset, device, path, head_size, head_digest, marker, marker_end,"
                 " seen, inode, created) VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
-                (*values, one.id.inode, int(now)),
+                (*values, one.id.inode, int(seen)),
             )
 
     @contextlib.contextmanager

@@ -89,7 +89,8 @@ class Files:
         """By the path, the file that was last found there."""
         self._let_go: dict[FileId, tuple[str, str]] = {}
         """Rotated files that were closed: their names, and the paths they had."""
-        self._looked_at = 0.0
+        self.certain_until = 0.0
+        """Seconds since the epoch: all that came and went before it is known. 0: nobody has looked yet."""
         self._began_at = context.clock.now() - _CLOCK_TICK
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,7 +131,9 @@ class Files:
         continues = at if isinstance(at, Truncated) else None
         position = at.position if isinstance(at, Truncated) else at
         if position is None:
-            position = self.positions.position(descriptor, file_id, path, is_first_look=not self._looked_at)
+            position = self.positions.position(
+                descriptor, file_id, path, is_first_look=not self.certain_until
+            )
         head = os.pread(descriptor, HEAD_BYTES, 0) if settings.unicode_encoding else b""
         encoding = encoding_of(settings.unicode_encoding, settings.generic_encoding, head)
         status = FileStatus(
@@ -170,14 +173,14 @@ class Files:
         now = self._context.clock.now()
         found = self._discovery.look()
         self._complaints.review(found)
-        if self._looked_at and not trusted:
-            self._find_all_missed(found, max(self._looked_at - _CLOCK_SLACK, self._began_at))
+        if self.certain_until and not trusted:
+            self._find_all_missed(found, max(self.certain_until - _CLOCK_SLACK, self._began_at))
         for path, seen in found.files.items():
             self._see(path, seen, now, trusted=trusted)
         for path in self._active.keys() - found.files.keys():
             del self._active[path]
         self._mark_rotated(now)
-        self._looked_at = now
+        self.certain_until = now
         return found
 
     def _see(self, path: str, seen: os.stat_result, now: float, *, trusted: bool) -> None:
@@ -188,10 +191,10 @@ class Files:
             if self._is_too_old(seen, now):
                 self.positions.ignore(file_id, seen.st_size)
                 return
-            if self._looked_at and self._is_copy(path):
+            if self.certain_until and self._is_copy(path):
                 return
-            if self._looked_at and not trusted and os.path.islink(path):  # noqa: PTH114
-                self._find_missed(path, max(self._looked_at - _CLOCK_SLACK, self._began_at))
+            if self.certain_until and not trusted and os.path.islink(path):  # noqa: PTH114
+                self._find_missed(path, max(self.certain_until - _CLOCK_SLACK, self._began_at))
             tailer = self._open(path, path)
             if tailer is None:
                 return
@@ -209,7 +212,7 @@ class Files:
         if tailer is not None:
             tailer.status.path = shown(name)
         elif (
-            self._looked_at
+            self.certain_until
             and not self._is_too_old(seen, self._context.clock.now())
             and not self._is_copy(name)
         ):

@@ -13,6 +13,7 @@ from pillion.collector.inputs.tail.checkpoint import Checkpoint, CheckpointStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pillion.collector.inputs.tail.files import Files
     from pillion.collector.inputs.tail.identity import FileId
     from pillion.collector.inputs.tail.tailer import Tailer
     from pillion.collector.plugin import InputContext
@@ -24,9 +25,9 @@ _FORGET_INTERVAL = 600.0
 class Saving:
     """Of one input. Without a store nothing is kept."""
 
-    def __init__(self, context: InputContext, *, is_open: Callable[[FileId], bool]) -> None:
+    def __init__(self, context: InputContext, files: Files) -> None:
         self._context = context
-        self._is_open = is_open
+        self._files = files
         self._store: CheckpointStore | None = None
         self._unsaved: dict[Tailer, None] = {}
         self._gone: set[FileId] = set()
@@ -78,7 +79,7 @@ class Saving:
             return
         tailers, gone = self._taken()
         try:
-            self._store.save([_of(one) for one in tailers], gone, self._context.clock.now())
+            self._store.save([_of(one) for one in tailers], gone, self._files.certain_until)
         except OSError as error:
             self._fail(tailers, gone, error)
 
@@ -94,12 +95,12 @@ class Saving:
             self._something.clear()
             return
         tailers, gone = self._taken()
-        now = self._context.clock.now()
+        seen = self._files.certain_until
         try:
-            await _finish_in_thread(partial(self._store.save, [_of(one) for one in tailers], gone, now))
+            await _finish_in_thread(partial(self._store.save, [_of(one) for one in tailers], gone, seen))
             if asyncio.get_running_loop().time() - self._forgot_at >= _FORGET_INTERVAL:
                 self._forgot_at = asyncio.get_running_loop().time()
-                await _finish_in_thread(partial(self._store.forget_old, now))
+                await _finish_in_thread(partial(self._store.forget_old, self._context.clock.now()))
         except asyncio.CancelledError:
             self._unsaved |= dict.fromkeys(tailers)  # it may have failed; the last one writes them again
             self._gone |= gone
@@ -115,7 +116,7 @@ class Saving:
         tailers, gone = list(self._unsaved), self._gone
         self._unsaved, self._gone = {}, set()
         return tailers, {
-            file_id for file_id in gone if not self._is_open(file_id)
+            file_id for file_id in gone if file_id not in self._files.tailers
         }  # the inode is in use again
 
     def _fail(self, tailers: list[Tailer], gone: set[FileId], error: OSError) -> None:

@@ -51,7 +51,7 @@ class Tail:
         self._changes = changes
         self._open_store = open_store
         self._files = Files(following, discovery, context, self._welcome)
-        self._saving = Saving(context, is_open=self._files.tailers.__contains__)
+        self._saving = Saving(context, self._files)
         handing = Handing(context, shape, self._on_settled, line_bytes=settings.buffer_max_size)
         self._reading = Reading(
             context,
@@ -118,11 +118,14 @@ class Tail:
         assert descriptor is not None
         loop.remove_reader(descriptor)
         loop.call_later(_EARS_REST, self._listen)
+        at = self._context.clock.now()
         heard = self._changes.hear()
         for tailer in heard.written:
             self._reading.touch(tailer)
         if heard.landed or heard.names_changed or heard.overflowed:
             self._look(heard.landed, trusted=not heard.overflowed)
+        elif heard.is_all and not self._changes.is_deaf:
+            self._files.certain_until = at
         if heard.overflowed:
             self._touch_changed()
 
@@ -171,6 +174,8 @@ class Tail:
         looked_at = loop.time()
         while True:
             await asyncio.sleep(settings.fstat_interval if self._changes.is_deaf else steady)
+            if self._changes.descriptor is not None:
+                self._hear()  # that there is nothing to hear is news as well
             self._touch_changed()
             self._find_over(loop.time())
             every = (

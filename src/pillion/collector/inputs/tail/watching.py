@@ -55,6 +55,8 @@ class Inotify:
     """One queue of changes. Raises OSError when the kernel has none to give."""
 
     def __init__(self) -> None:
+        self.is_empty = True
+        """Nothing was left in the queue at the last reading."""
         self._library = ctypes.CDLL(None, use_errno=True)
         try:
             start = self._library.inotify_init1
@@ -76,7 +78,9 @@ class Inotify:
 
     def read(self) -> list[Event]:
         """What has happened since the last call."""
-        data = b"".join(self._read_some() for _ in range(_READINGS))
+        pieces = [self._read_some() for _ in range(_READINGS)]
+        self.is_empty = not pieces[-1]
+        data = b"".join(pieces)
         events = []
         at = 0
         while at < len(data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.tail_lab import FakeIntake, Running, TailContext, tailing
 
 from pillion.collector.inputs.tail.rotation import origins
 from pillion.collector.records import Content
+from pillion.units import Instant
 
 
 def live(scene: Coroutine[Any, Any, None]) -> None:
@@ -257,5 +259,36 @@ def test_a_name_is_bytes_and_may_be_any(tmp_path: Path, name: bytes) -> None:
         async with tailing(tmp_path, **keys) as running:
             await until_texts(running, "two")
             assert running.intake.texts() == ["two"]
+
+    live(scene())
+
+
+class LateClock:
+    ahead = 0.0
+
+    def now(self) -> Instant:
+        return Instant(time.time() + self.ahead)
+
+
+def test_what_came_and_was_rotated_while_the_last_lines_were_delivered_is_read_after_the_restart(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+    context.clock = clock = LateClock()  # type: ignore[assignment]
+
+    async def scene() -> None:
+        write(log, "one")
+        async with tailing(tmp_path, context=context, read_from_head=True) as running:
+            await until_texts(running, "one")
+            await running.stop()
+            log.rename(tmp_path / "a.log.2")
+            write(log, "two")
+            log.rename(tmp_path / "a.log.1")
+            write(log, "three")
+            clock.ahead = 60  # an output that takes its time
+        async with tailing(tmp_path, context=context) as running:
+            await until_texts(running, "three")
+            assert running.intake.texts() == ["two", "three"]
 
     live(scene())
