@@ -271,6 +271,14 @@ class Application:
             *self._discovery_counters.families(),
             *self._scrape_counters.families(),
         ]
+        if self._remote is not None:
+            from pillion.scraper.remotewrite import report
+
+            families += report.families(self._remote)
+        if self._remote is not None:
+            from pillion.scraper.remotewrite.report import families as remote_families
+
+            families += remote_families(self._remote)
         return write_page([family for family in families if family.samples], Format.TEXT_0).decode()
 
 

@@ -178,6 +178,7 @@ def test_the_targets_are_shown(tmp_path: Path) -> None:
 def test_what_was_scraped_last_reaches_the_receiver_before_the_end(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.until(lambda: world.pushes)
+        assert "prometheus_remote_storage_samples_total{" in world.application.metrics()
         os.kill(os.getpid(), signal.SIGTERM)
 
     world, status = live(tmp_path, scenario, REMOTE, flush_deadline=30_000)
