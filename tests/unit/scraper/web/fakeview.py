@@ -89,7 +89,7 @@ class Site:
         self, path: str, *, method: str = "GET", form: Any = None, headers: Any = None, **params: Any
     ) -> Response:
         query = urlencode(
-            {name.replace("match", "match[]"): value for name, value in params.items()}, doseq=True
+            {("match[]" if name == "match" else name): value for name, value in params.items()}, doseq=True
         )
         body, sent = b"", dict(headers or {})
         if form is not None:
