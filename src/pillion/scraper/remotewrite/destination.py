@@ -80,7 +80,11 @@ class Destination:
         self._last_appended = wal.appended
         self._begun = clock.now()
         self._described: Described | None = None
-        positions = self._file.load() or (wal.end,) * queue.min_shards
+        positions = self._file.load()
+        if not positions or not all(wal.knows(position) for position in positions):
+            positions = (wal.end,)
+        if len(set(positions)) == 1:
+            positions = positions[:1] * queue.min_shards
         self._backlog = wal.samples_from(min(positions)) - wal.appended
         """Samples of earlier processes; less than 0 is what was appended before this destination was known."""
         if config.metadata_config.send:

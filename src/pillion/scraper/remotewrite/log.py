@@ -178,6 +178,13 @@ class WriteAheadLog:
             lost = sum(count for gone, count in self._gone.items() if number < gone < following)
         return following, lost
 
+    def knows(self, position: Position) -> bool:
+        """False: it is of another log, which somebody has removed."""
+        with self.grown:
+            last = self._segments[-1].number
+            sizes = {found.number: found.size for found in self._segments}
+        return position.segment <= last and position.offset <= sizes.get(position.segment, position.offset)
+
     def samples_from(self, position: Position) -> int:
         """How many samples there are from a position on. Reads its segment."""
         with self.grown:

@@ -71,8 +71,10 @@ class Shard:
     def _run(self) -> None:
         until: Position | None = None
         while not self._stopping.is_aborted:
-            if until is None and self._stopping.is_gathering:
+            if until is None and self._stopping.is_gathering and not self._stopping.is_draining:
                 until = self._stopping.meet(self._supply.read_up_to)
+            if self._stopping.is_draining:
+                until = None
             is_ending = self._stopping.is_draining or until is not None
             seen = self._supply.appended
             is_full = self._supply.gather(self._spoken.now, self._clock.now(), until=until)

@@ -237,6 +237,21 @@ def test_a_new_destination_is_not_sent_the_past(tmp_path: Path) -> None:
         assert times(series_set(), server) == [1]
 
 
+def test_a_log_that_somebody_removed_is_begun_anew(tmp_path: Path) -> None:
+    with RemoteWriteServer() as server:
+        with running(tmp_path, config(server)) as remote:
+            for at in range(3):
+                remote.append(batch(series_set(), at))
+            eventually(lambda: server.samples == 9)
+        for segment in (tmp_path / "remote-write").iterdir():
+            segment.unlink()
+        for at in range(3, 6):
+            with running(tmp_path, config(server), grace=60) as remote:
+                remote.append(batch(series_set(), at))
+        assert times(series_set(), server) == list(range(6))
+        assert server.problems == []
+
+
 def test_a_reload_leaves_alone_what_has_not_changed(tmp_path: Path) -> None:
     with RemoteWriteServer() as server, RemoteWriteServer() as other:
         with running(tmp_path, config(server, name="a"), config(other, name="b")) as remote:
