@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
 
@@ -63,6 +63,18 @@ def parse_url(url: str) -> Address:
     )
 
 
+def user_in(url: str) -> tuple[str, str] | None:
+    """`http://USER:PASSWORD@HOST`: Go's client takes them for Basic authentication when there is no other."""
+    parts = urlsplit(url)
+    return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+
+
+def without_user(url: str) -> str:
+    """To be shown."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 class Client:
     """Requests to one URL's server, from any thread."""
 
@@ -102,7 +114,9 @@ class Client:
                 timeout=timeout,
             )
             self._issuer, self._token = issuer, Token(oauth2, issuer.address.path, issuer.send, clock)
-        self._credentials = credentials_of(settings, self._token.read if self._token else None)
+        self._credentials = credentials_of(
+            settings, self._token.read if self._token else None, in_url=user_in(url)
+        )
 
     def send(self, request: Request) -> Answer | NoAnswer:
         """Raises nothing for what the network, the other side or a file does."""

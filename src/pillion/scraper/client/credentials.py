@@ -24,10 +24,12 @@ def secret(value: str, file: str) -> Secret:
     return Secret(file=Path(file)) if file else Secret(value)
 
 
-def credentials_of(settings: HttpClient, token: Callable[[], str] | None) -> Callable[[], Headers]:
+def credentials_of(
+    settings: HttpClient, token: Callable[[], str] | None, *, in_url: tuple[str, str] | None = None
+) -> Callable[[], Headers]:
     """What makes the headers; it raises HostError while a file that was never read cannot be read.
 
-    `token` gives the OAuth 2.0 token, where there is one.
+    `token` gives the OAuth 2.0 token, where there is one; `in_url` are a user and password that the URL names.
     """
     makers: list[Callable[[], tuple[str, str]]] = []
     if (basic := settings.basic_auth) is not None:
@@ -40,6 +42,9 @@ def credentials_of(settings: HttpClient, token: Callable[[], str] | None) -> Cal
         makers.append(lambda: ("Authorization", f"{kind} {own.read().strip()}"))
     elif token is not None:
         makers.append(lambda: ("Authorization", f"Bearer {token()}"))
+    elif in_url is not None:
+        name_and_password = _basic(*in_url)
+        makers.append(lambda: ("Authorization", name_and_password))
     for name, header in settings.http_headers.items():
         found = [Secret(value) for value in header.values]
         found += [Secret(value.reveal()) for value in header.secrets]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pillion.scraper.client import without_user
 from pillion.scraper.exposition import WrittenFamily, WrittenSample
 from pillion.scraper.labels import Labels, labels_of
 from pillion.scraper.remotewrite.counters import BUCKETS, Counters
@@ -98,7 +99,7 @@ def families(remote: RemoteWrite) -> Iterator[WrittenFamily]:
 
 
 def _labels(one: Destination) -> dict[str, str]:
-    return {"remote_name": one.name, "url": one.config.url}
+    return {"remote_name": one.name, "url": without_user(one.config.url)}
 
 
 def _family(

@@ -10,7 +10,7 @@ from tests.unit.http.certificates import Certificates
 
 from pillion.http.message import Answer, NoAnswer, Request
 from pillion.http.tls import TlsSettings, server_context
-from pillion.scraper.client import Client
+from pillion.scraper.client import Client, without_user
 from pillion.scraper.configuration import (
     Authorization,
     BasicAuth,
@@ -186,3 +186,11 @@ def test_certificates_may_be_text(tmp_path: Path) -> None:
         http = Client(HttpClient(tls_config=config), url, clock=FixedClock(), environment={}, timeout=5)
         assert status(http.send(GET)) == 200
         http.close()
+
+
+def test_a_user_in_the_url_is_sent_as_basic_authentication_and_not_shown(sink: HttpSink) -> None:
+    url = f"http://u:p%40ss@127.0.0.1:{sink.port}/metrics"
+    http = Client(HttpClient(), url, clock=FixedClock(), environment={}, timeout=5)
+    assert status(http.send(GET)) == 200
+    assert sink.requests[0].headers["authorization"] == "Basic dTpwQHNz"
+    assert without_user(url) == f"http://127.0.0.1:{sink.port}/metrics"
