@@ -84,6 +84,9 @@ class Collector:
         return answer
 
     def is_up(self) -> bool:
+        """Raises AssertionError, with what it said, when it has ended."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.said()
         try:
             return self.ask("/api/v1/uptime")[0] == 200
         except OSError:
