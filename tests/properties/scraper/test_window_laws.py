@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillion.scraper.labels import Labels, Matcher, MatchType
-from pillion.scraper.samples import STALE, Batch, SeriesSet, Window
+from pillion.scraper.samples import ABSENT, STALE, Batch, SeriesSet, Window
 from pillion.scraper.samples.stripes import Block, pack_stripe, stripes_of, unpack_stripe
 
 NAMES = "abcde"
@@ -77,7 +77,8 @@ def test_the_window_says_what_a_list_of_samples_says(
         for place, instant in enumerate(instants):
             before = [t for t in samples if instant - LOOKBACK < t <= instant]
             newest = samples[max(before)] if before else STALE
-            value = by_labels[labels].values[place] if labels in by_labels else None
+            series = by_labels.get(labels)
+            value = series.values[place] if series and series.times[place] != ABSENT else None
             assert value == (None if newest == STALE else struct.unpack("<d", newest)[0])
 
 

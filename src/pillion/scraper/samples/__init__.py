@@ -2,6 +2,7 @@
 
 from pillion.scraper.samples.batch import STALE, Appender, Batch, Exemplar, Metadata, SeriesSet
 from pillion.scraper.samples.window import (
+    ABSENT,
     InstantSeries,
     RangeSeries,
     SeenExemplar,
@@ -10,6 +11,7 @@ from pillion.scraper.samples.window import (
 )
 
 __all__ = [
+    "ABSENT",
     "STALE",
     "Appender",
     "Batch",

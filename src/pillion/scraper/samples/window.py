@@ -32,6 +32,7 @@ LIMIT = 16 << 20
 _LABEL_BYTES = 300
 """Counted for a series' labels when no other set has them: five labels of usual length in CPython."""
 _EXEMPLARS = 2000
+ABSENT = -(2**63)
 _STALE_BITS: int = struct.unpack("<Q", STALE)[0]
 
 
@@ -43,8 +44,9 @@ class InstantSeries(msgspec.Struct, frozen=True):
     """For each instant the newest sample, if there is one that is not too old and not the end of the series."""
 
     labels: Labels
-    values: list[float | None]
-    times: list[int]
+    times: Sequence[int]
+    """`ABSENT` where there is none."""
+    values: array[float]
 
 
 class RangeSeries(msgspec.Struct, frozen=True):
@@ -167,10 +169,8 @@ class Window:
                 columns = _newest_before(slot.times, instants, lookback)
             limit = _spend(limit, len(indices), max(len(columns), len(instants)))
             self._read(slot, indices, columns, found)
-        return [
-            InstantSeries(labels, *_at_instants(pieces, instants, lookback))
-            for labels, pieces in sorted(found.items())
-        ]
+        choices = _Choices(instants, lookback)
+        return [InstantSeries(labels, *choices.of(_merged(found[labels]))) for labels in sorted(found)]
 
     def ranges(self, matchers: Sequence[Matcher], start: int, end: int, limit: int) -> list[RangeSeries]:
         """After `start`, until `end`. Raises TooManySamplesError beyond `limit` samples."""
@@ -263,23 +263,34 @@ def _merged(pieces: list[_Piece]) -> _Piece:
     return _Piece(array("q", [time for time, _ in ordered]), array("Q", [bits for _, bits in ordered]))
 
 
-def _at_instants(
-    pieces: list[_Piece], instants: Sequence[int], lookback: int
-) -> tuple[list[float | None], list[int]]:
-    piece = _merged(pieces)
-    values: list[float | None] = list(_doubles(piece.bits))
-    if _STALE_BITS in piece.bits:
-        values = [
-            None if bits == _STALE_BITS else value for bits, value in zip(piece.bits, values, strict=True)
-        ]
-    found: list[float | None] = []
-    times: list[int] = []
-    for instant in instants:
-        place = bisect_right(piece.times, instant) - 1
-        time = piece.times[place] if place >= 0 else 0
-        found.append(values[place] if place >= 0 and time > instant - lookback else None)
-        times.append(time)
-    return found, times
+class _Choices:
+    """Which of some samples are the newest at each instant; worked out once for series that have the same times."""
+
+    def __init__(self, instants: Sequence[int], lookback: int) -> None:
+        self._instants = instants
+        self._lookback = lookback
+        self._known: dict[int, tuple[Sequence[int], list[int], array[int]]] = {}
+
+    def of(self, piece: _Piece) -> tuple[Sequence[int], array[float]]:
+        """Times and values."""
+        places, times = self._places(piece.times)
+        values = _doubles(piece.bits)
+        if _STALE_BITS in piece.bits:
+            ends = [piece.bits[place] == _STALE_BITS for place in places]
+            times = array("q", [ABSENT if end else time for end, time in zip(ends, times, strict=True)])
+        return times, array("d", [values[place] for place in places])
+
+    def _places(self, times: Sequence[int]) -> tuple[list[int], array[int]]:
+        known = self._known.get(id(times))
+        if known is None:
+            places = [bisect_right(times, instant) - 1 for instant in self._instants]
+            chosen = array("q")
+            for place, instant in zip(places, self._instants, strict=True):
+                is_fresh = place >= 0 and times[place] > instant - self._lookback
+                chosen.append(times[place] if is_fresh else ABSENT)
+            # The times are kept with it, so that no other sequence gets their id.
+            known = self._known[id(times)] = (times, [max(place, 0) for place in places], chosen)
+        return known[1], known[2]
 
 
 def _in_range(labels: Labels, pieces: list[_Piece], start: int, end: int) -> RangeSeries:

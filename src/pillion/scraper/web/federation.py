@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pillion.http.server import Response
 from pillion.scraper.exposition import Format, WrittenFamily, WrittenSample, choose_format, write_page
 from pillion.scraper.query.loading import MAX_SAMPLES
-from pillion.scraper.samples import Metadata
+from pillion.scraper.samples import ABSENT, Metadata
 
 if TYPE_CHECKING:
     from pillion.scraper.labels import Labels
@@ -24,13 +24,12 @@ def federate(view: View, asked: Parameters, accept: str, now: int) -> Response:
     found: dict[str, dict[Labels, WrittenSample]] = {}
     for matchers in asked.matchers():
         for series in view.window.instants(matchers, (now,), view.flags.lookback_delta, MAX_SAMPLES):
-            value = series.values[0]
             name = next((value for key, value in series.labels if key == _NAME), "")
-            if value is None or not name:
+            if series.times[0] == ABSENT or not name:
                 continue
             labels = tuple(sorted({**external, **dict(series.labels)}.items()))
             family = found.setdefault(name, {})
-            family[series.labels] = WrittenSample(labels=labels, value=value, time=series.times[0])
+            family[series.labels] = WrittenSample(labels=labels, value=series.values[0], time=series.times[0])
     families = [
         WrittenFamily(
             metadata=Metadata(name=name, type="unknown"),

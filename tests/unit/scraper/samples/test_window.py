@@ -8,7 +8,7 @@ from array import array
 import pytest
 
 from pillion.scraper.labels import Labels, Matcher, MatchType
-from pillion.scraper.samples import STALE, Batch, Exemplar, SeriesSet, TooManySamplesError, Window
+from pillion.scraper.samples import ABSENT, STALE, Batch, Exemplar, SeriesSet, TooManySamplesError, Window
 
 MINUTE = 60_000
 PLENTY = 10_000_000
@@ -34,7 +34,7 @@ def named(name: str) -> list[Matcher]:
 
 def newest(window: Window, name: str, at: int) -> float | None:
     found = window.instants(named(name), [at], 5 * MINUTE, PLENTY)
-    return found[0].values[0] if found else None
+    return found[0].values[0] if found and found[0].times[0] != ABSENT else None
 
 
 def samples(window: Window, name: str, start: int = -1, end: int = 10**15) -> list[tuple[int, float]]:
