@@ -21,6 +21,7 @@ from bench import (
     peers,
     pods,
     remotewrite,
+    scraping,
     serving,
 )
 from bench.figures import Figure, Note, machine_facts, render
@@ -38,6 +39,7 @@ GROUPS = {
         "collect-files",
         "collect-load",
     ),
+    "scrape": ("scrape-costs", "scrape-idle"),
     "api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption"),
 }
 
@@ -70,6 +72,8 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "api-adoption": adoption.adoption,
         "exposition": exposition.exposition,
         "remote-write": remotewrite.remote_write,
+        "scrape-costs": scraping.scrape,
+        "scrape-idle": scraping.scrape_idle,
     }
 
 

@@ -60,7 +60,7 @@ class _Clock:
 
 def remote_write(folder: Path) -> list[Figure]:
     figures = []
-    with _receiver() as port:
+    with receiver() as port:
         for protocol, shown in ((WRITE_V1, "1.0"), (WRITE_V2, "2.0")):
             for size in SIZES:
                 own = folder / f"{shown}-{size}"
@@ -125,7 +125,7 @@ def _resident() -> float:
 
 
 @contextmanager
-def _receiver() -> Iterator[int]:
+def receiver() -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-c", _RECEIVER], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
