@@ -272,10 +272,6 @@ class Application:
             *self._scrape_counters.families(),
         ]
         if self._remote is not None:
-            from pillion.scraper.remotewrite import report
-
-            families += report.families(self._remote)
-        if self._remote is not None:
             from pillion.scraper.remotewrite.report import families as remote_families
 
             families += remote_families(self._remote)
