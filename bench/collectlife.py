@@ -3,6 +3,7 @@ it reads, what many files cost."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -20,6 +21,7 @@ LATENCY_PAUSE = 0.02
 IDLE_SECONDS = 30
 STARTS = 7
 LOAD_BYTES = 2 << 30
+LONGEST_WAIT = 120
 SPREADS = (1, 20, 200, 1000)
 
 
@@ -126,25 +128,27 @@ def load(folder: Path, amount: int = LOAD_BYTES) -> list[Figure]:
     """One file that is rotated while it is read; its writer waits for the reader of the output."""
     part = folder / "part"
     write_lines(part, LINES // 4, spaced=True)
-    block = part.read_bytes()
+    block, lines = part.read_bytes(), LINES // 4 + 1
     own = folder / "run"
     log = own / "app.log"
     own.mkdir()
-    log.touch()
+    log.write_bytes(b'{"first":1}\n')
     arrived = [0]
     samples: list[float] = []
     with collector(own, tail(str(log), "json") + STDOUT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         reader = threading.Thread(target=_count_lines, args=(child.stdout.fileno(), arrived))
         reader.start()
+        _wait_until(lambda: arrived[0] > 0)  # it runs: from now on every file is followed
         for number in range(amount // len(block)):
             if number % 3 == 2:
                 log.rename(own / "app.log.1")
             with log.open("ab") as out:
-                out.write(block)
-            _wait_until(lambda goal=number - 1: arrived[0] >= goal * (LINES // 4))  # type: ignore[misc]
+                # A file that began as an earlier one with its inode would be that file.
+                out.write(b'{"block":%d}\n' % number + block)
+            _wait_until(lambda goal=number - 1: arrived[0] >= goal * lines)  # type: ignore[misc]
             samples.append(resident_mb(child.pid))
-        _wait_until(lambda: arrived[0] == amount // len(block) * (LINES // 4))
+        _wait_until(lambda: arrived[0] > amount // len(block) * lines)
         peak = peak_mb(child.pid)
         _settle(child)
         after = resident_mb(child.pid)
@@ -161,14 +165,15 @@ def load(folder: Path, amount: int = LOAD_BYTES) -> list[Figure]:
 
 
 def _count_lines(descriptor: int, arrived: list[int]) -> None:
-    import os
-
     while data := os.read(descriptor, 1 << 20):
         arrived[0] += len(data) - len(data.replace(b"\n", b""))
 
 
 def _wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.perf_counter() + LONGEST_WAIT
     while not is_true():
+        if time.perf_counter() > deadline:
+            raise RuntimeError("lines do not arrive")
         time.sleep(0.005)  # noqa: TID251 - the other side is a process
 
 
