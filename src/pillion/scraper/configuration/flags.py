@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pillion.scraper.configuration.values import Bytes, Milliseconds
+from pillion.scraper.samples.window import LIMIT, RETENTION
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +29,14 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """Of what waits for a destination: beyond either the oldest is dropped, and counted."""
     flush_deadline: Milliseconds = Milliseconds(60_000)
     """How long the end waits for destinations; the rest stays in the log."""
-    window_retention: Milliseconds = Milliseconds(3_600_000)
+    window_retention: Milliseconds = Milliseconds(RETENTION)
     """How long samples can be asked for."""
-    window_max_size: Bytes = Bytes(64 << 20)
+    window_max_size: Bytes = Bytes(LIMIT)
     lookback_delta: Milliseconds = Milliseconds(300_000)
     query_timeout: Milliseconds = Milliseconds(120_000)
     query_max_concurrency: int = 20
-    query_max_samples: int = 50_000_000
+    query_max_samples: int = 1_000_000
+    """That a query may have in memory; Prometheus: 50 million, which is 800 MB."""
     adjust_timestamps: bool = True
     timestamp_tolerance: Milliseconds = Milliseconds(2)
     agent_mode: bool = False

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pillion.http.server import Response
 from pillion.scraper.exposition import Format, WrittenFamily, WrittenSample, choose_format, write_page
-from pillion.scraper.query.loading import MAX_SAMPLES
 from pillion.scraper.samples import ABSENT, Metadata
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from pillion.scraper.web.view import View
 
 _NAME = "__name__"
+_NO_LIMIT = 2**63
+"""It is one sample of each series, and there are no more than the window has."""
 _OFFERED = (Format.TEXT_1, Format.TEXT_0, Format.OPENMETRICS_1, Format.OPENMETRICS_0)
 
 
@@ -23,7 +24,7 @@ def federate(view: View, asked: Parameters, accept: str, now: int) -> Response:
     external = {"instance": "", **view.configuration.global_config.external_labels}
     found: dict[str, dict[Labels, WrittenSample]] = {}
     for matchers in asked.matchers():
-        for series in view.window.instants(matchers, (now,), view.flags.lookback_delta, MAX_SAMPLES):
+        for series in view.window.instants(matchers, (now,), view.flags.lookback_delta, _NO_LIMIT):
             name = next((value for key, value in series.labels if key == _NAME), "")
             if series.times[0] == ABSENT or not name:
                 continue

@@ -22,7 +22,7 @@ from pillion.scraper.query import (
     parse,
     type_of,
 )
-from pillion.scraper.query.loading import MAX_SAMPLES, TOO_MANY
+from pillion.scraper.query.loading import TOO_MANY
 from pillion.scraper.query.syntax import RangeSelector, Selector, children
 from pillion.scraper.web.answers import ApiError, Kind, raw_success, success
 from pillion.scraper.web.parameters import MAX_TIME, MIN_TIME, Parameters, invalid
@@ -137,7 +137,7 @@ class Queries:
         flags = self._view.flags
         limits = Limits(
             lookback=flags.lookback_delta,
-            max_samples=min(flags.query_max_samples, MAX_SAMPLES),
+            max_samples=flags.query_max_samples,
             subquery_step=self._view.configuration.global_config.evaluation_interval,
         )
         try:
@@ -162,7 +162,7 @@ class Queries:
         async for now, value in self._steps(evaluation, deadline):
             elements = value if isinstance(value, list) else [((), float(value))]
             points += len(elements)
-            if points > MAX_SAMPLES:
+            if points > self._view.flags.query_max_samples:
                 raise ExecutionError(TOO_MANY)
             for labels, number in elements:
                 series = found.get(labels)
