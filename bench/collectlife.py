@@ -22,6 +22,7 @@ IDLE_SECONDS = 30
 STARTS = 7
 LOAD_BYTES = 2 << 30
 LONGEST_WAIT = 120
+AFTERWARDS_SECONDS = 12
 SPREADS = (1, 20, 200, 1000)
 
 
@@ -150,7 +151,7 @@ def load(folder: Path, amount: int = LOAD_BYTES) -> list[Figure]:
             samples.append(resident_mb(child.pid))
         _wait_until(lambda: arrived[0] > amount // len(block) * lines)
         peak = peak_mb(child.pid)
-        _settle(child)
+        _settle(child, AFTERWARDS_SECONDS)
         after = resident_mb(child.pid)
         child.terminate()
         child.wait(60)
@@ -160,7 +161,7 @@ def load(folder: Path, amount: int = LOAD_BYTES) -> list[Figure]:
         Figure(f"full load, {amount / 2**30:.0f} GB: RSS in its first half", "MB", tuple(samples[1:half])),
         Figure("  in its second half", "MB", tuple(samples[half:])),
         Figure("  peak", "MB", (peak,)),
-        Figure("  two seconds after it", "MB", (after,)),
+        Figure(f"  {AFTERWARDS_SECONDS} seconds after it", "MB", (after,)),
     ]
 
 

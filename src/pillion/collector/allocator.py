@@ -7,7 +7,9 @@ kernel at once and asks for it again, page by page: up to a third of all the CPU
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Of mallopt(3)."""
@@ -15,6 +17,10 @@ _KEPT_BYTES = 16 << 20
 """At most so much is kept at the end of the heap: what one round of chunks takes."""
 _LARGEST_BYTES = 32 << 20
 """Of a buffer that comes from the heap; glibc takes no more."""
+
+_LOOK_INTERVAL = 5.0
+"""Seconds."""
+_BURST_BYTES = 1 << 20
 
 
 def keep_buffers() -> None:
@@ -24,3 +30,18 @@ def keep_buffers() -> None:
         mallopt(_MMAP_THRESHOLD, _LARGEST_BYTES)
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_ARENA_MAX, 1)
+
+
+async def give_back_when_idle(passed_bytes: Callable[[], int]) -> None:
+    """After a burst, what it took goes back to the kernel. `passed_bytes` only grows. Runs until it is cancelled."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is None:
+        return
+    given_back_at = before = passed_bytes()
+    while True:
+        await asyncio.sleep(_LOOK_INTERVAL)
+        now = passed_bytes()
+        if now == before and now - given_back_at >= _BURST_BYTES:
+            trim(0)
+            given_back_at = now
+        before = now

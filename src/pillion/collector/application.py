@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import random
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from pillion import __version__
 from pillion.clock import LoopClock
-from pillion.collector.allocator import keep_buffers
+from pillion.collector.allocator import give_back_when_idle, keep_buffers
 from pillion.collector.buffer import DiskBuffer
 from pillion.collector.configuration import Configuration, ConfigurationError
 from pillion.collector.pipeline.ending import Ending
@@ -57,6 +58,7 @@ def run(
     the collector cannot start.
     """
     keep_buffers()
+    _raise_limit_of_files()
     service = configuration.service
     handler = messages.install(LOG, level=LEVELS[service.log_level], file=service.log_file)
     try:
@@ -127,11 +129,18 @@ class _Application:
         )
         with self._hearing_signals():
             async with self._serving(), asyncio.TaskGroup() as tasks:
-                beside = tasks.create_task(self._obey_reloads())
+                beside = [
+                    tasks.create_task(self._obey_reloads()),
+                    tasks.create_task(give_back_when_idle(self._passed_bytes)),
+                ]
                 _tidy_memory()
                 ending = await self._pipeline.run()
-                beside.cancel()
+                for task in beside:
+                    task.cancel()
         return self._status_of(ending)
+
+    def _passed_bytes(self) -> int:
+        return sum(status.bytes for status in self._pipeline.input_statuses)
 
     def _status_of(self, ending: Ending) -> int:
         if len(self._signals) > 1:
@@ -320,8 +329,14 @@ class _Application:
         return self._configuration.service.hot_reload
 
 
+def _raise_limit_of_files() -> None:
+    """What is followed is held open; the usual limit (1024) is for programs that use select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _tidy_memory() -> None:
     """What was made to start stays; chunks of decoded records are many short-lived objects, none of them in cycles."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
