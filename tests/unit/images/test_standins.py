@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pillion.containers.images import ImageError
 from pillion.containers.images.reference import parse_reference
 from pillion.containers.images.standins import stand_in
 from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig
@@ -16,6 +15,18 @@ def found(image: str) -> ImageConfig:
     config = stand_in(parse_reference(image))
     assert config is not None
     return config
+
+
+def finds_pillion(program: AddedFile, config: ImageConfig) -> bool:
+    """Its interpreter and pillion's modules are there, where the image's mounts put them."""
+    shebang, _, paths, *_ = program.content.decode().splitlines()
+    folders = ast.literal_eval(paths.partition("= ")[2])
+    sources = {mount.destination: Path(mount.source) for mount in config.mounts}
+    python = next(word for word in shebang.removeprefix("#!").split() if "/bin/python" in word)
+    place = next((d for d in sources if python.startswith(d)), None)
+    interpreter = Path(python if place is None else python.replace(place, str(sources[place])))
+    modules = any((sources[folder] / "pillion" / "__init__.py").is_file() for folder in folders)
+    return modules and interpreter.is_file()
 
 
 @pytest.mark.parametrize("image", ["fluent/fluent-bit:latest", "cr.fluentbit.io/fluent/fluent-bit:3.1"])
@@ -38,13 +49,7 @@ def test_the_stand_in_for_fluent_bit_finds_pillion_below_its_own_mounts() -> Non
     config = found("fluent/fluent-bit")
     program = next(a for a in config.additions if a.path == "/fluent-bit/bin/fluent-bit")
     assert isinstance(program, AddedFile)
-    shebang, _, paths, *_ = program.content.decode().splitlines()
-    folders = ast.literal_eval(paths.partition("= ")[2])
-    sources = {mount.destination: Path(mount.source) for mount in config.mounts}
-    assert any((sources[folder] / "pillion" / "__init__.py").is_file() for folder in folders)
-    python = shebang.removeprefix("#!").split()[0]
-    place = next((d for d in sources if python.startswith(d)), None)
-    assert Path(python if place is None else python.replace(place, str(sources[place]))).is_file()
+    assert finds_pillion(program, config)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +67,25 @@ def test_nobody_stands_in_for_an_image_that_is_not_known() -> None:
     assert stand_in(parse_reference("quay.io/fluent/fluent-bit")) is None
 
 
-def test_a_missing_prometheus_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_prometheus_our_scraper_is_at_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "prometheus"
+    program.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    with pytest.raises(ImageError, match="apt-get install prometheus"):
-        stand_in(parse_reference("prom/prometheus"))
+    real = found("prom/prometheus")
+    program.unlink()
+    config = found("prom/prometheus")
+    assert config.entrypoint == ("/bin/prometheus",)
+    assert (config.cmd, config.user, config.working_dir) == (real.cmd, real.user, real.working_dir)
+    launcher, *others = config.additions
+    assert others == list(real.additions)
+    assert isinstance(launcher, AddedFile)
+    assert (launcher.path, launcher.mode) == (str(Path("/bin").resolve() / "prometheus"), 0o755)
+    assert finds_pillion(launcher, config)
+    assert config.substitutes is not None
+    assert config.substitutes.startswith("prom/prometheus:latest: pillion's metrics scraper stands in")
 
 
 def test_prometheus_runs_as_nobody_in_a_folder_it_may_write(
