@@ -32,6 +32,9 @@ class PluginSection(msgspec.Struct, Generic[SettingsT], frozen=True, kw_only=Tru
     """Of this instance: its alias, or `tail.0`, where the number counts the sections of its kind, as in Fluent Bit."""
     settings: SettingsT
     place: Place
+    input: str = ""
+    """Of a filter: the name of the input whose processor it is. It sees that input's records alone, whatever their
+    tag, before the filters do."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +59,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[PluginSection[InputSettings], ...] = ()
     """With the tag `tail.0` if they have none; of forward and http it stays empty: their senders choose."""
     filters: tuple[PluginSection[FilterSettings], ...] = ()
-    """In order. Those without a match are left out, as in Fluent Bit."""
+    """In order, the processors of inputs first. Those without a match are left out, as in Fluent Bit."""
     outputs: tuple[PluginSection[OutputSettings], ...] = ()
     """The only output beside the only input matches `*` when it says nothing, as in Fluent Bit."""
     parsers: tuple[ParserSettings, ...] = ()

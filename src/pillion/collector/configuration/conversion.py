@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from pillion.collector.configuration.document import Property, Section
+from pillion.collector.configuration.document import PROCESSORS, Property, Section, SectionKind
 from pillion.collector.configuration.failure import Complaints, Fault, Place, nearest
 from pillion.collector.configuration.settings import Differs, Entry, Kind, named
 from pillion.collector.configuration.values import (
@@ -218,8 +218,10 @@ class _Conversion:
     def _refuse_groups(self) -> None:
         for group in self._section.groups:
             text = "is not supported"
-            if group.name == "processors":
-                text = "processors are not supported: write them as filters"
+            if group.name == PROCESSORS and self._section.kind is SectionKind.INPUT:
+                continue
+            if group.name == PROCESSORS:
+                text = "processors of an output are not supported: write them as filters"
             elif group.name == "routes":
                 text = "routes are not supported: route by tag, and with rewrite_tag by content"
             self._complaints.fault(Fault(place=group.place, about=f"{self._title}: {group.name}", text=text))

@@ -9,6 +9,9 @@ import msgspec
 
 from pillion.collector.configuration.failure import Place
 
+PROCESSORS = "processors"
+"""A key of YAML's inputs, and the name of the groups that its entries become."""
+
 
 class SectionKind(StrEnum):
     """In the order in which Fluent Bit tries them (src/config_format/flb_config_format.c, `get_section_type`)."""
@@ -39,7 +42,7 @@ class Property(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Keys below a key: the rules of a YAML multiline parser, `processors`."""
+    """Keys below a key: the rules of a YAML multiline parser, each of `processors`."""
 
     name: str
     properties: tuple[Property, ...]

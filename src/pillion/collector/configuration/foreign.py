@@ -21,8 +21,9 @@ FOREIGN: dict[PluginKind, frozenset[str]] = {
     ),
     PluginKind.FILTER: _names(
         """
-        alter_size aws checklist ecs expect geoip2 log_to_metrics lookup lua nightfall stdout sysinfo tensorflow
-        throttle_size type_converter wasm
+        alter_size aws checklist content_modifier cumulative_to_delta ecs expect geoip2 labels log_to_metrics lookup lua
+        metrics_selector nightfall opentelemetry_envelope sampling sql stdout sysinfo tda tensorflow throttle_size
+        topological_data_analysis type_converter wasm
         """
     ),
     PluginKind.OUTPUT: _names(
@@ -36,6 +37,8 @@ FOREIGN: dict[PluginKind, frozenset[str]] = {
 }
 
 ADVICE: dict[tuple[PluginKind, str], str] = {
+    (PluginKind.FILTER, "content_modifier"): "modify, record_modifier and nest change records",
+    (PluginKind.FILTER, "sql"): "grep chooses records, record_modifier their keys",
     (PluginKind.FILTER, "lua"): "the python filter takes a function of yours",
     (PluginKind.FILTER, "type_converter"): "a parser's Types converts, and so does the python filter",
     (PluginKind.FILTER, "stdout"): "add an [OUTPUT] stdout with the same match",

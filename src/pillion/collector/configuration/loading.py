@@ -16,7 +16,7 @@ from pillion.collector.configuration.configured import Configuration, Difference
 from pillion.collector.configuration.conversion import convert, place_of
 from pillion.collector.configuration.definitions import Definitions
 from pillion.collector.configuration.differences import differences_of
-from pillion.collector.configuration.document import Document, Files, Section, SectionKind
+from pillion.collector.configuration.document import PROCESSORS, Document, Files, Section, SectionKind
 from pillion.collector.configuration.failure import Complaints, Fault, Place, nearest
 from pillion.collector.configuration.foreign import ADVICE, FOREIGN
 from pillion.collector.configuration.reading import is_yaml, read_file
@@ -86,6 +86,7 @@ class _Loading:
         self._complaints = complaints
         self._differences: list[Difference] = []
         self._variables = Variables({}, environment)
+        self._processors: list[Any] = []
 
     def load(self, command_line: Document) -> Configuration:
         complaints = self._complaints
@@ -100,7 +101,9 @@ class _Loading:
         definitions.add(self._own_parsers(sections))
         self._refuse(sections)
         inputs: list[Any] = self._plugin_sections(sections, PluginKind.INPUT, service)
-        filters: list[Any] = self._with_match(self._plugin_sections(sections, PluginKind.FILTER, service))
+        filters: list[Any] = self._processors + self._with_match(
+            self._plugin_sections(sections, PluginKind.FILTER, service)
+        )
         outputs: list[Any] = self._plugin_sections(sections, PluginKind.OUTPUT, service)
         if len(inputs) == 1 and len(outputs) == 1 and not _matches(outputs[0]):
             outputs = [_with(outputs[0], match="*")]
@@ -240,6 +243,42 @@ class _Loading:
                     name=settings.alias or name,
                     settings=settings,
                     place=section.place,
+                )
+            )
+            if kind is PluginKind.INPUT:
+                self._processors += self._processors_of(section, found[-1].name)
+        return found
+
+    def _processors_of(self, section: Section, name: str) -> list[PluginSection[Any]]:
+        """Filters that an input has of its own (src/flb_processor.c): they need no match."""
+        found: list[PluginSection[Any]] = []
+        for group in section.groups:
+            if group.name != PROCESSORS:
+                continue
+            unit = Section(kind=SectionKind.FILTER, properties=group.properties, place=group.place)
+            plugin = self._plugin(unit, PluginKind.FILTER)
+            if plugin is None:
+                continue
+            title = f"{section.title} {PROCESSORS}: {plugin}"
+            settings: Any = convert(
+                unit,
+                self._plugins.settings(PluginKind.FILTER, plugin),
+                self._variables,
+                self._complaints,
+                title=title,
+            )
+            if settings is None:
+                continue
+            self._check_log_level(settings, unit, title)
+            self._differences += differences_of(settings, unit, title)
+            found.append(
+                PluginSection(
+                    kind=PluginKind.FILTER,
+                    plugin=plugin,
+                    name=settings.alias or f"{name}.{plugin}.{len(found)}",
+                    settings=msgspec.structs.replace(settings, match="*"),
+                    place=group.place,
+                    input=name,
                 )
             )
         return found

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 
 from pillion.collector.configuration.classic import Include
-from pillion.collector.configuration.document import Document, Group, Property, Section, SectionKind, Variable
+from pillion.collector.configuration.document import (
+    PROCESSORS,
+    Document,
+    Group,
+    Property,
+    Section,
+    SectionKind,
+    Variable,
+)
 from pillion.collector.configuration.failure import Complaints, Fault, Place, nearest
 from pillion.collector.configuration.yamlevents import Mapping, Node, Scalar, Sequence, read_nodes
 
@@ -139,6 +147,8 @@ class _Reader:
             for key, value in item.pairs:
                 if _is_plain(value):
                     properties.append(self._property(name, key, value))
+                elif kind is SectionKind.INPUT and key_name(key.text) == PROCESSORS:
+                    groups += self._processors(value)
                 else:
                     groups += self._groups(key, value)
             self._add(kind, item.place, properties, groups)
@@ -151,6 +161,19 @@ class _Reader:
             pairs = item.pairs if isinstance(item, Mapping) else []
             properties = [self._property(key.text, name, value) for name, value in pairs if _is_plain(value)]
             groups.append(Group(key_name(key.text), tuple(filter(None, properties)), item.place))
+        return groups
+
+    def _processors(self, node: Node) -> list[Group]:
+        """Those of logs, each a mapping; an input here has no other signals."""
+        groups = []
+        for signal, units in self._pairs(PROCESSORS, node):
+            if signal.text.lower() != "logs":
+                self._fault(signal.place, f"{PROCESSORS}: {signal.text}", "there are logs only")
+                continue
+            for unit in self._items(f"{PROCESSORS}: logs", units):
+                pairs = self._pairs(f"{PROCESSORS}: logs", unit)
+                properties = [self._property(PROCESSORS, name, value) for name, value in pairs]
+                groups.append(Group(PROCESSORS, tuple(filter(None, properties)), unit.place))
         return groups
 
     def _property(self, about: str, key: Scalar, node: Node) -> Property | None:

@@ -140,7 +140,10 @@ def _plan_output(
 def _stage(section: PluginSection[Any], surroundings: Surroundings) -> Stage:
     status = FilterStatus(name=section.name, plugin=section.plugin)
     return Stage(
-        filter=build_filter(section, status, surroundings), pattern=pattern_of(section), status=status
+        filter=build_filter(section, status, surroundings),
+        pattern=pattern_of(section),
+        status=status,
+        input=section.input,
     )
 
 

@@ -26,6 +26,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     filter: Filter
     pattern: Pattern
     status: FilterStatus
+    input: str = ""
+    """The only input whose records it sees, before they are emitted anew: it is that input's processor."""
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Origin(msgspec.Struct, frozen=True, kw_only=True):
+    input: str = ""
+    """None when it was emitted anew."""
     emitter: int | None = None
     """The stage that sent it to the beginning last."""
     depth: int = 0
@@ -77,9 +81,13 @@ class Chain:
         dues = [due[1] for stage in self._stages if (due := stage.filter.wake_at()) is not None]
         return min(dues, default=None)
 
-    def run(self, tag: str, content: Content, records: int, claim: Claim, now: int) -> list[Passed]:
+    def run(
+        self, tag: str, content: Content, records: int, claim: Claim, now: int, *, from_input: str = ""
+    ) -> list[Passed]:
         claim.hold()
-        return self._travel([_Traveller(tag=tag, content=content, records=records, claims=(claim,))], now)
+        origin = _Origin(input=from_input)
+        first = _Traveller(tag=tag, content=content, records=records, claims=(claim,), origin=origin)
+        return self._travel([first], now)
 
     def run_due(self, now: int) -> list[Passed]:
         """What filters held and whose time is up."""
@@ -173,7 +181,9 @@ class Chain:
         if traveller.origin.depth > DEPTH:
             return None
         for number in self._match(traveller.tag):
-            if number >= traveller.at and number != traveller.origin.emitter:
+            if number < traveller.at or number == traveller.origin.emitter:
+                continue
+            if self._stages[number].input in ("", traveller.origin.input):
                 return number
         return None
 

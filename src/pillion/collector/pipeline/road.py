@@ -70,7 +70,7 @@ class MainRoad:
         self._arm()
 
     async def take(self, source: Source, tag: str, content: Content, records: int, claim: Claim) -> None:
-        passed = self.chain.run(tag, content, records, claim, self._now())
+        passed = self.chain.run(tag, content, records, claim, self._now(), from_input=source.status.name)
         self._arm()
         for each in passed:
             if unrouted := await self._route(each):

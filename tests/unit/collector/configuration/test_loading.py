@@ -107,9 +107,9 @@ def test_every_kind_of_key() -> None:
     modify = configuration.filters[0]
     assert modify.settings.condition == (("Key_value_equals", "a", "b c"), ("Key_exists", "x"))  # type: ignore[attr-defined]
     assert modify.settings.operations == (  # type: ignore[attr-defined]
-        Entry(key="rename", words=("a", "b"), place=f"{MAIN}:25"),
-        Entry(key="set", words=("k", "two words"), place=f"{MAIN}:26"),
-        Entry(key="remove", words=("c",), place=f"{MAIN}:27"),
+        Entry(key="rename", words=("a", "b"), place=f"{MAIN}:25", text="a b"),
+        Entry(key="set", words=("k", "two words"), place=f"{MAIN}:26", text='k "two words"'),
+        Entry(key="remove", words=("c",), place=f"{MAIN}:27", text="c"),
     )
     stdout, http = configuration.outputs
     assert (stdout.name, http.name) == ("stdout.0", "http.1")
@@ -250,26 +250,77 @@ def test_single_faults(text: str, fault: str) -> None:
     assert faults(text)[0].startswith(fault)
 
 
-def test_a_yaml_pipelines_processors_and_routes_are_refused_with_a_reason() -> None:
+def test_what_is_not_supported_of_a_yaml_pipeline_is_refused_with_a_reason() -> None:
+    text = """\
+pipeline:
+  inputs:
+    - name: tail
+      path: /a
+      routes:
+        logs: [a]
+  outputs:
+    - name: stdout
+      processors:
+        logs:
+          - name: grep
+            regex: log aa
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        read(text, path=YAML)
+    assert str(caught.value).splitlines() == [
+        f"{YAML}:6: [INPUT] tail: routes: routes are not supported: route by tag, and with rewrite_tag by content",
+        f"{YAML}:10: [OUTPUT] stdout: processors: processors of an output are not supported: write them as filters",
+    ]
+
+
+def test_processors_of_an_input_are_filters_of_its_records_alone() -> None:
+    text = """\
+pipeline:
+  inputs:
+    - name: tail
+      path: /a
+    - name: tail
+      path: /b
+      alias: second
+      processors:
+        logs:
+          - name: modify
+            set: a 1
+          - name: modify
+            alias: mine
+  filters:
+    - name: modify
+      match: x
+  outputs:
+    - name: stdout
+      match: '*'
+"""
+    filters = read(text, path=YAML).filters
+    assert [(each.name, each.input) for each in filters] == [
+        ("second.modify.0", "second"), ("mine", "second"), ("modify.0", ""),
+    ]  # fmt: skip
+
+
+def test_a_processor_that_is_none_of_ours_is_named_with_its_line() -> None:
     text = """\
 pipeline:
   inputs:
     - name: tail
       path: /a
       processors:
+        metrics:
+          - name: labels
         logs:
-          - name: sql
-      routes:
-        logs: [a]
+          - name: content_modifier
+            action: upsert
   outputs:
     - name: stdout
 """
     with pytest.raises(ConfigurationError) as caught:
         read(text, path=YAML)
-    assert str(caught.value).splitlines() == [
-        f"{YAML}:6: [INPUT] tail: processors: processors are not supported: write them as filters",
-        f"{YAML}:9: [INPUT] tail: routes: routes are not supported: route by tag, and with rewrite_tag by content",
-    ]
+    said = str(caught.value).splitlines()
+    assert said[0] == f"{YAML}:6: processors: metrics: there are logs only"
+    assert said[1].startswith(f"{YAML}:9: [FILTER]: Fluent Bit's filter content_modifier is not supported")
 
 
 # ── what is put together ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,23 @@ def test_records_pass_by_filters_whose_match_is_another() -> None:
     assert road.settled == ["one"]
 
 
+def test_a_processor_sees_the_records_of_its_input_alone_whatever_their_tag() -> None:
+    drops = Plain(lambda *_: Filtered(content=None))
+    stage = Stage(
+        filter=drops,
+        pattern=Pattern(wildcard="*"),
+        status=FilterStatus(name="", plugin="any"),
+        input="tail.0",
+    )
+    chain = Chain((stage,))
+
+    def passes(from_input: str) -> int:
+        claim = Claim(lambda: None)
+        return len(chain.run("any.tag", lines("x"), 1, claim, 0, from_input=from_input))
+
+    assert [passes("tail.0"), passes("tail.1"), passes("")] == [0, 1, 1]
+
+
 def test_what_a_filter_drops_is_settled_at_once() -> None:
     road = Road(("*", Plain(lambda *_: Filtered(content=None))))
     assert road.put("one", lines("x", "y")) == []
