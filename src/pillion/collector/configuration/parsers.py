@@ -28,6 +28,7 @@ class ParserSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_offset: Annotated[str, key(help="`+HHMM` of times that name no zone")] = ""
     time_strict: Annotated[bool, key(help="a time that does not match makes the text not match")] = True
     time_system_timezone: Annotated[bool, key(help="times that name no zone are in the machine's")] = False
+    time_zone: Annotated[str, key(help="the zone of times that name none: `Europe/Berlin`")] = ""
     types: Annotated[
         tuple[str, ...], key(kind=Kind.WORDS, help="`field:type`: integer, float, bool, hex or string")
     ] = ()
@@ -50,6 +51,10 @@ class ParserSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.format == "regex" and not self.regex:
             raise ValueError("format regex needs a regex")
+        if self.time_zone and not self.time_format:
+            raise ValueError("time_zone needs a time_format")
+        if self.time_zone and (self.time_system_timezone or self.time_offset):
+            raise ValueError("time_zone cannot be used together with time_system_timezone or time_offset")
 
 
 class MultilineRule(msgspec.Struct, frozen=True, kw_only=True):

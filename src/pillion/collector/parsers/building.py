@@ -23,7 +23,7 @@ DEFAULT_TIME_KEY = "time"
 
 
 def build_parser(settings: ParserSettings, zone: datetime.tzinfo = datetime.UTC) -> Parser:
-    """`zone` is the machine's, for Time_System_Timezone. Raises ConfigurationError."""
+    """`zone` is the machine's, for Time_System_Timezone, or Time_Zone's. Raises ConfigurationError."""
     time = _time(settings, zone)
     key = settings.time_key or DEFAULT_TIME_KEY
     decoders = Decoders(settings.decoders) if settings.decoders else None

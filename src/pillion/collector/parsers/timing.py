@@ -33,11 +33,12 @@ class TimeReader:
     """Reads the times of one parser. Remembers what it read, which changes nothing but how long it takes."""
 
     def __init__(self, settings: ParserSettings, zone: datetime.tzinfo) -> None:
-        """`zone`: the machine's. Raises ValueError for a Time_Offset that is none."""
+        """`zone`: the machine's, or Time_Zone's. Raises ValueError for a Time_Offset that is none."""
         pattern = settings.time_format
         self._with_year = any(each in pattern for each in ("%Y", "%y", "%s"))
         self._with_zone = any(each in pattern for each in _WITH_ZONE)
-        self._zone = zone if settings.time_system_timezone and not self._with_zone else None
+        elsewhere = settings.time_system_timezone or bool(settings.time_zone)
+        self._zone = zone if elsewhere and not self._with_zone else None
         self._offset = parse_offset(settings.time_offset) if settings.time_offset else 0
         self._strict = settings.time_strict
         before, found, after = pattern.partition("%L")

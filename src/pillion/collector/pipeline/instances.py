@@ -20,6 +20,7 @@ from pillion.collector.plugin import Filter, FilterPlugin, Input, InputPlugin, O
 from pillion.collector.status import FilterStatus, InputStatus, Notices, OutputStatus
 
 if TYPE_CHECKING:  # parsers are loaded when the configuration uses one
+    from pillion.collector.configuration.parsers import ParserSettings
     from pillion.collector.multiline import MultilineParser
     from pillion.collector.parsers import Parser
 
@@ -76,8 +77,7 @@ class Surroundings:
             raise ConfigurationError(f"{asked_by}: there is no parser {name!r}")
         from pillion.collector.parsers import build_parser
 
-        zone = machine_zone(self.environment) if settings.time_system_timezone else datetime.UTC
-        parser = self._parsers[name] = build_parser(settings, zone)
+        parser = self._parsers[name] = build_parser(settings, parser_zone(settings, self.environment))
         return parser
 
     def multiline_parser(self, name: str, asked_by: str) -> MultilineParser:
@@ -177,6 +177,19 @@ def pattern_of(section: PluginSection[Any]) -> Pattern:
         except ValueError as error:
             raise ConfigurationError(f"{settings.place}: match_regex: {error}") from error
     return Pattern(wildcard=settings.match or None, expression=expression)
+
+
+def parser_zone(settings: ParserSettings, environment: Mapping[str, str]) -> datetime.tzinfo:
+    """What a parser's times without a zone are in. Raises ConfigurationError."""
+    if settings.time_zone:
+        import zoneinfo
+
+        try:
+            return zoneinfo.ZoneInfo(settings.time_zone)
+        except (OSError, ValueError, KeyError):  # zoneinfo.ZoneInfoNotFoundError is a KeyError
+            text = f"there is no time zone {settings.time_zone!r} on this machine"
+            raise ConfigurationError(f"{settings.place}: [PARSER] time_zone: {text}") from None
+    return machine_zone(environment) if settings.time_system_timezone else datetime.UTC
 
 
 def machine_zone(environment: Mapping[str, str]) -> datetime.tzinfo:

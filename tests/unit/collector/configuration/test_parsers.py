@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from tests.unit.collector.configuration.house import MAIN, YAML, read
@@ -53,13 +54,27 @@ def test_a_parser_with_all_its_keys() -> None:
             time_system_timezone=True,
             types=("a:integer", "b:string"),
             decoders=(
-                Entry(key="decode_field_as", words=("escaped_utf8", "log", "do_next"), place=f"{MY}:13"),
-                Entry(key="decode_field", words=("json", "log"), place=f"{MY}:14"),
+                Entry(
+                    key="decode_field_as",
+                    words=("escaped_utf8", "log", "do_next"),
+                    place=f"{MY}:13",
+                    text="escaped_utf8 log do_next",
+                ),
+                Entry(key="decode_field", words=("json", "log"), place=f"{MY}:14", text="json log"),
             ),
             skip_empty_values=False,
             logfmt_no_bare_keys=True,
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"time_format": "%T", "time_offset": "+0200"}, {"time_format": "%T", "time_system_timezone": True}],
+)
+def test_a_time_zone_stands_alone_beside_a_format(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="time_zone"):
+        ParserSettings(name="p", format="json", time_zone="Europe/Berlin", **more)
 
 
 RULES = (

@@ -109,6 +109,13 @@ def test_neighbours_of_a_time_are_read_from_memory_to_the_same_effect() -> None:
         ("%F %T", "2026-07-01 12:00:00", {"time_system_timezone": True}, "2026-07-01T10:00:00.000000000"),
         ("%F %T", "2026-01-01 12:00:00", {"time_system_timezone": True}, "2026-01-01T11:00:00.000000000"),
         ("%F %T%z", "2026-01-01 12:00:00Z", {"time_system_timezone": True}, "2026-01-01T12:00:00.000000000"),
+        ("%F %T", "2026-07-01 12:00:00", {"time_zone": "Europe/Berlin"}, "2026-07-01T10:00:00.000000000"),
+        (
+            "%F %T %z",
+            "2026-07-01 12:00:00 Z",
+            {"time_zone": "Europe/Berlin"},
+            "2026-07-01T12:00:00.000000000",
+        ),
     ],
 )
 def test_a_zone_comes_from_the_text_the_offset_or_the_machine(
