@@ -79,6 +79,9 @@ class CheckpointStore:
         run(f"PRAGMA journal_mode={journal_mode}")
         run(f"PRAGMA synchronous={synchronous}")
         run(_SCHEMA)
+        run(
+            "CREATE INDEX IF NOT EXISTS in_tail_files_inode ON in_tail_files (inode)"
+        )  # it may have 10,000 rows
         there = {row[1] for row in run("PRAGMA table_info(in_tail_files)")}
         for name, kind in (_FLUENT_BIT_COLUMNS | _OUR_COLUMNS).items():
             if name not in there:

@@ -83,15 +83,18 @@ class Discovery:
         return found
 
     def _take(self, path: str, found: Found) -> None:
-        if Path(path).is_symlink():
-            target = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - links may go round in circles
-            found.folders.add(target)
-            found.link_folders.add(target)
+        is_link = False
         try:
-            seen = Path(path).stat()
+            seen = os.lstat(path)
+            is_link = stat.S_ISLNK(seen.st_mode)
+            if is_link:
+                target = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - links may go round in circles
+                found.folders.add(target)
+                found.link_folders.add(target)
+                seen = Path(path).stat()
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                if Path(path).is_symlink():
+                if is_link:
                     found.problems[path] = (
                         f"cannot follow {path}: it links to {Path(path).readlink()}, which does not exist"
                     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +28,7 @@ from pillion.collector.inputs.tail.neighbours import (
     whereabouts,
 )
 from pillion.collector.inputs.tail.positions import Positions
-from pillion.collector.inputs.tail.rotation import is_derived, origins
+from pillion.collector.inputs.tail.rotation import origins
 from pillion.collector.inputs.tail.splitting import Overlong, Splitter
 from pillion.collector.inputs.tail.tags import TagError, compose_tag, shown
 from pillion.collector.inputs.tail.tailer import Tailer, Truncated
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
 _CLOCK_SLACK = 1.0
 """Seconds by which a look, or a checkpoint, may be behind the truth."""
+_LEFT_TO_OTHERS = 64
+"""Descriptors that files may not take: what was read has to go somewhere."""
 _CLOCK_TICK = 0.02
 """Seconds by which the times of files are behind our clock: they move with the kernel's ticks."""
 
@@ -89,6 +94,10 @@ class Files:
         """By the path, the file that was last found there."""
         self._let_go: dict[FileId, tuple[str, str]] = {}
         """Rotated files that were closed: their names, and the paths they had."""
+        self._unopened: dict[FileId, tuple[str, bool]] = {}
+        """Files that could not be opened: the paths that they had, and whether for want of a descriptor."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._descriptors = limit - min(_LEFT_TO_OTHERS, limit // 4)
         self.certain_until = 0.0
         """Seconds since the epoch: all that came and went before it is known. 0: nobody has looked yet."""
         self._began_at = context.clock.now() - _CLOCK_TICK
@@ -102,13 +111,15 @@ class Files:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._complaints.complain_of_opening(name, error, len(self.tailers))
+            self._fail_to_open(path, name, error)
             return None
         tailer = None
         try:
+            if descriptor >= self._descriptors:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             tailer = self._follow(descriptor, path, name, at)
         except OSError as error:
-            self._complaints.complain_of_opening(name, error, len(self.tailers))
+            self._fail_to_open(path, name, error)
         finally:
             if tailer is None:
                 os.close(descriptor)
@@ -157,6 +168,7 @@ class Files:
             continues=continues,
         )
         self.tailers[file_id] = tailer
+        self._unopened.pop(file_id, None)
         tailer.previous = self._latest.get(path)
         self._latest[path] = tailer
         self.positions.known.pop(file_id, None)
@@ -164,6 +176,31 @@ class Files:
         self._context.status.files_opened += 1
         self._on_opened(tailer)
         return tailer
+
+    def _fail_to_open(self, path: str, name: str, error: OSError) -> None:
+        self._complaints.complain_of_opening(name, error, len(self.tailers))
+        with contextlib.suppress(OSError):
+            seen = Path(name).stat()
+            self._unopened[FileId(seen.st_dev, seen.st_ino)] = (
+                path,
+                error.errno in (errno.EMFILE, errno.ENFILE),
+            )
+
+    def retry_unopened(self) -> None:
+        """Files that could not be opened, whatever they are called by now."""
+        places: dict[str, dict[FileId, str]] = {}
+        for file_id, (path, _) in list(self._unopened.items()):
+            folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120
+            if folder not in places:
+                places[folder] = whereabouts(folder)
+            del self._unopened[file_id]
+            if (name := places[folder].get(file_id)) is not None:
+                self._open(path, name)
+
+    @property
+    def lacks_descriptors(self) -> bool:
+        """There are files that are not read because too many are open."""
+        return any(is_short for _, is_short in self._unopened.values())
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def look(self, landed: dict[str, str], *, trusted: bool) -> Found:
@@ -237,9 +274,9 @@ class Files:
     def _is_copy(self, path: str) -> bool:
         """Whether a file that appeared is a copy of one that we read (copytruncate, before the truncation)."""
         folder, name = os.path.split(path)
-        for original in self.tailers.values():
-            where, base = os.path.split(original.path)
-            if where == folder and is_derived(name, base):
+        paths = {os.path.join(folder, base) for base in origins(name)}  # noqa: PTH118
+        for original in self.tailers.values() if paths else ():
+            if original.path in paths:
                 with opened(path) as descriptor:
                     if descriptor is not None and _is_copy_of(descriptor, original):
                         return True

@@ -95,6 +95,7 @@ class Tail:
         finally:
             self._stop_hearing()
         self._look(self._changes.hear().landed, trusted=False)
+        self._files.retry_unopened()
         await self._reading.finish(intake)
 
     async def close(self) -> None:
@@ -185,6 +186,7 @@ class Tail:
                 looked_at = loop.time()
                 self._look({})
             self._files.look_at_let_go()
+            self._files.retry_unopened()
 
     def _find_over(self, now: float) -> None:
         """Rotated files that can be let go once they are read: quiet, and closed by who wrote them."""
@@ -195,7 +197,7 @@ class Tail:
             if tailer.rotated_at is not None:
                 known = tailer.was_closed_by_writer
                 enough = settings.rotate_wait
-                if not known:
+                if not known and not self._files.lacks_descriptors:
                     enough = max(enough, _DELETED_QUIET if tailer.stat().st_nlink == 0 else _WRITER_QUIET)
                 if quiet >= enough and wall - tailer.rotated_at >= settings.rotate_wait:
                     tailer.is_over = True
