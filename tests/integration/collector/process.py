@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,11 @@ def free_port() -> int:
 
 
 class Collector:
-    """Use as a context: the process is gone afterwards."""
+    """Use as a context: the process is gone afterwards. `prefix`: what starts it, as `prlimit --nofile=64`."""
 
-    def __init__(self, folder: Path, configuration: str) -> None:
+    def __init__(self, folder: Path, configuration: str, *, prefix: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.prefix = tuple(prefix)
         self.port = free_port()
         self.configure(configuration)
         self.errors = folder / "stderr"
@@ -43,7 +44,10 @@ class Collector:
     def start(self) -> Collector:
         with self.errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pillion", "collect", "-c", str(self.folder / "collect.conf")],
+                [
+                    *self.prefix,
+                    *(sys.executable, "-m", "pillion", "collect", "-c", str(self.folder / "collect.conf")),
+                ],
                 stdout=errors,
                 stderr=errors,
                 env=os.environ | {"PILLION_COLLECTOR_STATE": str(self.folder / "state")},
