@@ -6,6 +6,7 @@ not keep it. Lines that are no objects are wrapped, so that a mixed buffer stays
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -88,18 +89,29 @@ class JsonParser(msgspec.Struct, frozen=True, kw_only=True):
         """Some line is no object, or has white space at its edges."""
         texts = lines.data.split(b"\n")
         texts.pop()
-        found = [object_text(text) for text in texts]
+        found = _objects(texts)
         objects = [text for text in found if text is not None]
         if not objects:
             return lines
-        timed = self._texts(b"\n".join([*objects, b""]), lines.time)
-        done = iter(timed.data.split(b"\n"))
+        times: int | list[int] = lines.time
+        if self.time is not None:
+            timed = self._texts(b"\n".join([*objects, b""]), lines.time)
+            done = iter(timed.data.split(b"\n"))
+            found = [None if each is None else next(done) for each in found]
+            if isinstance(timed.times, list):
+                known = iter(timed.times)
+                times = [lines.time if each is None else next(known) for each in found]
         merged = [
-            next(done) if each is not None else encode_body({lines.key: text.decode()})
+            encode_body({lines.key: text.decode()}) if each is None else each
             for each, text in zip(found, texts, strict=True)
         ]
-        times = timed.times
-        if isinstance(times, list):
-            known = iter(times)
-            times = [next(known) if each is not None else lines.time for each in found]
         return Texts(data=b"\n".join([*merged, b""]), times=times)
+
+
+def _objects(texts: list[bytes]) -> list[bytes | None]:
+    """`object_text` of each: of those that look like objects together, if they all are."""
+    alike = [text[:1] == b"{" and text[-1:] == b"}" for text in texts]
+    candidates = list(compress(texts, alike))
+    if not candidates or object_lines(b"\n".join([*candidates, b""])) is None:
+        return [object_text(text) for text in texts]
+    return [text if is_alike else object_text(text) for text, is_alike in zip(texts, alike, strict=True)]
