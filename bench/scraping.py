@@ -31,18 +31,24 @@ SETTLED_AFTER = 6
 IDLE_SERIES = 100
 IDLE_INTERVAL = 15
 IDLE_SECONDS = 90
+_SENT = "prometheus_remote_storage_samples_total"
+_FAILED = "prometheus_remote_storage_samples_failed_total"
 _BUNDLED = Path(sys.prefix, "share/pillion/prometheus/usr/bin/prometheus")
 
 
 class _Scraper(NamedTuple):
     name: str
     child: subprocess.Popen[bytes]
+    port: int
+    """Of its own metrics."""
 
 
 class _Spent(NamedTuple):
     cpu: float
     """Seconds."""
     scrapes: int
+    delivered: int
+    """Samples, to the receiver."""
 
 
 def scrape(folder: Path) -> list[Figure | Note]:
@@ -85,6 +91,9 @@ def _side_by_side(
         figures += [
             Figure(f"{name}: CPU", "ms per scrape", (cpu / max(scrapes, 1) * 1000,)),
             Figure("  of one core", "%", (cpu / seconds * 100,)),
+            Figure(
+                "  delivered", "samples per scrape", ((last.delivered - first.delivered) / max(scrapes, 1),)
+            ),
             Figure("  RSS", "MB", (resident,)),
             Figure("  peak RSS", "MB", (peak,)),
         ]
@@ -108,9 +117,25 @@ def _spent(scrapers: list[_Scraper], port: int) -> list[_Spent]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/count", timeout=30) as answer:
         counts = json.load(answer)
     return [
-        _Spent(_cpu_seconds(scraper.child.pid), counts.get(f"/{scraper.name.split()[0]}", 0))
+        _Spent(
+            _cpu_seconds(scraper.child.pid),
+            counts.get(f"/{scraper.name.split()[0]}", 0),
+            _delivered(scraper.port),
+        )
         for scraper in scrapers
     ]
+
+
+def _delivered(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        lines = [line.decode() for line in answer]
+    found = {
+        name: sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name}{{"))
+        for name in (_SENT, _FAILED)
+    }
+    if found[_FAILED]:
+        raise RuntimeError(f"{found[_FAILED]:.0f} samples were refused by the receiver")
+    return int(found[_SENT])
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -131,6 +156,7 @@ def _target(size: int) -> Iterator[int]:
 
 @contextmanager
 def _pillion(folder: Path, port: int, interval: int) -> Iterator[_Scraper]:
+    own = _free_port()
     with receiver() as sink:
         file = _configure(folder, "pillion", port, sink, interval)
         argv = (
@@ -138,14 +164,15 @@ def _pillion(folder: Path, port: int, interval: int) -> Iterator[_Scraper]:
             "scrape",
             f"--config.file={file}",
             f"--storage.agent.path={folder}/data",
-            f"--web.listen-address=127.0.0.1:{_free_port()}",
+            f"--web.listen-address=127.0.0.1:{own}",
         )
         with _running(argv, folder) as child:
-            yield _Scraper("pillion", child)
+            yield _Scraper("pillion", child, own)
 
 
 @contextmanager
 def _prometheus(folder: Path, program: str, port: int, interval: int) -> Iterator[_Scraper]:
+    own = _free_port()
     with receiver() as sink:
         file = _configure(folder, "Prometheus", port, sink, interval)
         argv = (
@@ -153,10 +180,10 @@ def _prometheus(folder: Path, program: str, port: int, interval: int) -> Iterato
             "--enable-feature=agent",
             f"--config.file={file}",
             f"--storage.agent.path={folder}/data",
-            f"--web.listen-address=127.0.0.1:{_free_port()}",
+            f"--web.listen-address=127.0.0.1:{own}",
         )
         with _running(argv, folder) as child:
-            yield _Scraper("Prometheus agent", child)
+            yield _Scraper("Prometheus agent", child, own)
 
 
 @contextmanager
@@ -191,5 +218,5 @@ def _configure(folder: Path, name: str, port: int, sink: int, interval: int) -> 
 
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+        found: int = free.getsockname()[1]
+        return found

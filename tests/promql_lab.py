@@ -75,7 +75,7 @@ class Prometheus:
             return error.code, json.load(error)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -83,14 +83,16 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_prometheus(folder: Path) -> Iterator[Prometheus]:
-    """With a remote-write receiver and nothing to scrape."""
+def running_prometheus(
+    folder: Path, *, text: str = "global: {evaluation_interval: 1m}\n", port: int | None = None
+) -> Iterator[Prometheus]:
+    """With a remote-write receiver; by default with nothing to scrape, on a port of its choice."""
     program = prometheus_program()
     assert program is not None
     config = folder / "prometheus.yml"
-    config.write_text("global: {evaluation_interval: 1m}\n")
-    port = _free_port()
-    log = (folder / "log").open("wb")
+    config.write_text(text)
+    port = port or free_port()
+    log = (folder / "log").open("ab")
     process = subprocess.Popen(
         [
             program,
