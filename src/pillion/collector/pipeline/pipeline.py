@@ -95,7 +95,7 @@ class Pipeline:
         """Asks for the end without waiting for deliveries."""
         self._grace = 0.0
         self._stopping.set()
-        if self._deadline is not None:
+        if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     @property
@@ -239,6 +239,7 @@ class Pipeline:
                     await self._finish()
         except TimeoutError:
             self.log.warning("the time is over")
+        self._deadline = None  # what follows has bounds of its own
         for task in self._background:
             task.cancel()
         inputs = [*self.inputs, *self.retiring]

@@ -108,7 +108,7 @@ def test_every_kind_of_key() -> None:
     assert modify.settings.condition == (("Key_value_equals", "a", "b c"), ("Key_exists", "x"))  # type: ignore[attr-defined]
     assert modify.settings.operations == (  # type: ignore[attr-defined]
         Entry(key="rename", words=("a", "b"), place=f"{MAIN}:25", text="a b"),
-        Entry(key="set", words=("k", "two words"), place=f"{MAIN}:26", text='k "two words"'),
+        Entry(key="set", words=("k", "two words"), place=f"{MAIN}:26", text="k 'two words'"),
         Entry(key="remove", words=("c",), place=f"{MAIN}:27", text="c"),
     )
     stdout, http = configuration.outputs

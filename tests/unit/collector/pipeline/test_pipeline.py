@@ -316,6 +316,16 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert lab.ending.left == {"out": 1}
 
 
+def test_a_signal_when_everything_is_delivered_changes_nothing(tmp_path: Path) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.put("a", "one")
+
+    lab = live(tmp_path, story)
+    lab.pipeline.stop_now()
+    assert lab.ending is not None
+    assert lab.ending.left == {}
+
+
 def test_an_input_that_ends_by_itself_ends_the_collector_in_order(tmp_path: Path) -> None:
     async def story(lab: Lab) -> None:
         await lab.put("a", "one")
