@@ -50,6 +50,11 @@ class LoopClock:
             return Instant(self._base + self._loop.time())
 
 
+def file_time() -> float:
+    """What the kernel writes down as the time of a file that is changed now: of the clock that people set."""
+    return time.time()
+
+
 def process_age() -> float:
     """Seconds since this process began; the kernel says when, to a hundredth (proc_pid_stat(5): field 22)."""
     with open("/proc/self/stat", "rb") as stat:  # noqa: PTH123 - a foundation imports little

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pillion.clock import file_time
 from pillion.collector.inputs.tail.checkpoint import Checkpoint
 from pillion.collector.inputs.tail.complaints import Complaints
 from pillion.collector.inputs.tail.discovery import Discovery, Found
@@ -80,6 +81,8 @@ class Files:
         discovery: Discovery,
         context: InputContext,
         on_opened: Callable[[Tailer], None],
+        *,
+        stamps: Callable[[], float] = file_time,
     ) -> None:
         self._following = following
         self._discovery = discovery
@@ -99,7 +102,10 @@ class Files:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._descriptors = limit - min(_LEFT_TO_OTHERS, limit // 4)
         self.certain_until = 0.0
-        """Seconds since the epoch: all that came and went before it is known. 0: nobody has looked yet."""
+        """All that came and went before this moment is known. 0: nobody has looked yet."""
+        self._stamps = stamps
+        self._behind = stamps() - context.clock.now()
+        """The least by which the times of files were ever ahead of our clock (as a rule less than nothing)."""
         self._began_at = context.clock.now() - _CLOCK_TICK
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,27 +217,27 @@ class Files:
         found = self._discovery.look()
         self._complaints.review(found)
         if self.certain_until and not trusted:
-            self._find_all_missed(found, max(self.certain_until - _CLOCK_SLACK, self._began_at))
+            self._find_all_missed(found, self._since(self.certain_until))
         for path, seen in found.files.items():
-            self._see(path, seen, now, trusted=trusted)
+            self._see(path, seen, trusted=trusted)
         for path in self._active.keys() - found.files.keys():
             del self._active[path]
         self._mark_rotated(now)
         self.certain_until = now
         return found
 
-    def _see(self, path: str, seen: os.stat_result, now: float, *, trusted: bool) -> None:
+    def _see(self, path: str, seen: os.stat_result, *, trusted: bool) -> None:
         file_id = FileId(seen.st_dev, seen.st_ino)
         tailer = self.tailers.get(file_id)
         current = self._active.get(path)
         if tailer is None:
-            if self._is_too_old(seen, now):
+            if self.is_too_old(seen):
                 self.positions.ignore(file_id, seen.st_size)
                 return
             if self.certain_until and self._is_copy(path):
                 return
             if self.certain_until and not trusted and os.path.islink(path):  # noqa: PTH114
-                self._find_missed(path, max(self.certain_until - _CLOCK_SLACK, self._began_at))
+                self._find_missed(path, self._since(self.certain_until))
             tailer = self._open(path, path)
             if tailer is None:
                 return
@@ -248,11 +254,7 @@ class Files:
         tailer = self.tailers.get(FileId(seen.st_dev, seen.st_ino))
         if tailer is not None:
             tailer.status.path = shown(name)
-        elif (
-            self.certain_until
-            and not self._is_too_old(seen, self._context.clock.now())
-            and not self._is_copy(name)
-        ):
+        elif self.certain_until and not self.is_too_old(seen) and not self._is_copy(name):
             self._open(path, name)
 
     def _mark_rotated(self, now: float) -> None:
@@ -267,9 +269,9 @@ class Files:
                 tailer.status.path = shown(tailer.name())
             tailer.status.rotated = tailer.rotated_at is not None
 
-    def _is_too_old(self, seen: os.stat_result, now: float) -> bool:
+    def is_too_old(self, seen: os.stat_result) -> bool:
         limit = self._following.settings.ignore_older
-        return limit > 0 and now - limit > seen.st_mtime
+        return limit > 0 and self._stamps() - limit > seen.st_mtime
 
     def _is_copy(self, path: str) -> bool:
         """Whether a file that appeared is a copy of one that we read (copytruncate, before the truncation)."""
@@ -297,9 +299,11 @@ class Files:
             name = places[folder].get(one.id)
             if name is not None and one.id not in self.tailers and self._discovery.means(one.path):
                 self._open_rest(one, name)
+        now = self._stamps()
         for path, last in seen.items():
             if last and self._discovery.means(path):
-                self._find_missed(path, last - _CLOCK_SLACK)
+                # In the future: somebody has set the machine's clock back, by nobody knows how much.
+                self._find_missed(path, last - _CLOCK_SLACK if last <= now + _CLOCK_SLACK else 0.0)
         for path, tailer in current.items():
             if self._latest[path] is not tailer:
                 self._put_last(path, tailer)
@@ -321,6 +325,15 @@ class Files:
             first = first.previous
         first.previous = before
         self._latest[path] = tailer
+
+    def stamp(self, moment: float) -> float:
+        """The least time that a file may bear that was written at `moment` or after it: a file's times are the
+        machine's, and somebody may have set its clock since."""
+        self._behind = min(self._behind, self._stamps() - self._context.clock.now())
+        return moment + self._behind
+
+    def _since(self, moment: float) -> float:
+        return self.stamp(max(moment - _CLOCK_SLACK, self._began_at))
 
     def _find_all_missed(self, found: Found, since: float) -> None:
         """Files that had a path that the patterns mean after `since`, and were rotated away before anybody looked."""
@@ -393,7 +406,7 @@ class Files:
         copy = None
         if truncated is not None and truncated.position.fingerprint.size:
             copy = self._open_copy(tailer.path, truncated)
-        self._find_missed(tailer.path, max(tailer.looked_at - _CLOCK_SLACK, self._began_at))
+        self._find_missed(tailer.path, self._since(tailer.looked_at))
         if was_last and self._latest[tailer.path] is not tailer:
             self._put_last(tailer.path, tailer)
         self._mark_rotated(self._context.clock.now())

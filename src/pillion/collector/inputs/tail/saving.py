@@ -79,7 +79,9 @@ class Saving:
             return
         tailers, gone = self._taken()
         try:
-            self._store.save([_of(one) for one in tailers], gone, self._files.certain_until)
+            self._store.save(
+                [_of(one) for one in tailers], gone, self._files.stamp(self._files.certain_until)
+            )
         except OSError as error:
             self._fail(tailers, gone, error)
 
@@ -95,12 +97,12 @@ class Saving:
             self._something.clear()
             return
         tailers, gone = self._taken()
-        seen = self._files.certain_until
+        seen = self._files.stamp(self._files.certain_until)
         try:
             await _finish_in_thread(partial(self._store.save, [_of(one) for one in tailers], gone, seen))
             if asyncio.get_running_loop().time() - self._forgot_at >= _FORGET_INTERVAL:
                 self._forgot_at = asyncio.get_running_loop().time()
-                await _finish_in_thread(partial(self._store.forget_old, self._context.clock.now()))
+                await _finish_in_thread(partial(self._store.forget_old, seen))
         except asyncio.CancelledError:
             self._unsaved |= dict.fromkeys(tailers)  # it may have failed; the last one writes them again
             self._gone |= gone

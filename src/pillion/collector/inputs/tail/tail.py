@@ -202,7 +202,7 @@ class Tail:
                 if quiet >= enough and wall - tailer.rotated_at >= settings.rotate_wait:
                     tailer.is_over = True
             elif settings.ignore_active_older_files and settings.ignore_older:
-                tailer.is_over = wall - tailer.stat().st_mtime > settings.ignore_older
+                tailer.is_over = self._files.is_too_old(tailer.stat())
             if tailer.is_over:
                 self._reading.touch(tailer)
 

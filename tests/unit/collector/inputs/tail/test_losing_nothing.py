@@ -292,3 +292,34 @@ def test_what_came_and_was_rotated_while_the_last_lines_were_delivered_is_read_a
             assert running.intake.texts() == ["two", "three"]
 
     live(scene())
+
+
+@pytest.mark.parametrize("step", [-7200.0, -5.0, 5.0, 7200.0])
+def test_somebody_sets_the_clock(tmp_path: Path, step: float) -> None:
+    """Times of files jump, ours do not. What nobody told us of is found all the same, before and after a restart."""
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+    stepped = [0.0]
+
+    def rotated(line: str, to: int) -> None:
+        write(log, line)
+        stamp = time.time() + stepped[0]
+        os.utime(log, (stamp, stamp))
+        log.rename(tmp_path / f"a.log.{to}")
+
+    async def scene() -> None:
+        async with tailing(tmp_path, context=context, read_from_head=True, **DEAF) as running:
+            running.tail._files._stamps = lambda: time.time() + stepped[0]
+            rotated("before", 9)
+            await until_texts(running, "before")
+            stepped[0] = step
+            rotated("after", 8)
+            await until_texts(running, "before", "after")
+            await running.stop()
+        rotated("meanwhile", 7)
+        write(log, "new")
+        async with tailing(tmp_path, context=context) as running:
+            await until_texts(running, "meanwhile", "new")
+            assert running.intake.texts() == ["meanwhile", "new"]
+
+    live(scene())
