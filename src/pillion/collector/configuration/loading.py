@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, get_args
 
 import msgspec
 
+from pillion.collector.configuration.addresses import spread_address
 from pillion.collector.configuration.configured import Configuration, Difference, PluginKind, PluginSection
 from pillion.collector.configuration.conversion import convert, place_of
 from pillion.collector.configuration.definitions import Definitions
@@ -219,7 +220,8 @@ class _Loading:
         """All that make sense. They are numbered per kind, whatever the plugin: `tail.0`, `dummy.1`."""
         found = []
         of_kind = (section for section in sections if section.kind.value == kind.value)
-        for number, section in enumerate(of_kind):
+        for number, written in enumerate(of_kind):
+            section = spread_address(written)
             plugin = self._plugin(section, kind)
             if plugin is None:
                 continue
