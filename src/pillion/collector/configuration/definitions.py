@@ -15,7 +15,7 @@ from pillion.collector.configuration.settings import key
 from pillion.collector.configuration.values import split_words
 from pillion.collector.configuration.variables import Variables
 
-BUILT_IN_MULTILINE = ("docker", "cri", "go", "java", "python", "ruby")
+BUILT_IN_MULTILINE = ("docker", "cri", "go", "java", "json", "python", "ruby")
 """The multiline parsers that are always there (Fluent Bit's src/multiline)."""
 
 

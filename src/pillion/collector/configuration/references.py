@@ -23,7 +23,7 @@ def without_unknown_parsers(
 ) -> PluginSection[Any]:
     """The section, without the names of parsers that do not exist; each of them is complained of.
 
-    `known`: the names of parsers and of multiline parsers.
+    `known`: the names of parsers and of multiline parsers; these count in any case.
     """
     changes: dict[str, Any] = {}
     parsers, multiline = known
@@ -31,12 +31,18 @@ def without_unknown_parsers(
         value = key.value_in(section.settings)
         if key.name == _MULTILINE_KEY:
             names = multiline | {*BUILT_IN_MULTILINE}
+            known_as = {name.lower() for name in names}
         elif _PARSER_KEY.fullmatch(key.name):
-            names = parsers
+            names = known_as = parsers
         else:
             continue
         written = (value,) if isinstance(value, str) else tuple(value or ())
-        unknown = [name for name in written if isinstance(name, str) and name and name not in names]
+        folded = key.name == _MULTILINE_KEY
+        unknown = [
+            name
+            for name in written
+            if isinstance(name, str) and name and (name.lower() if folded else name) not in known_as
+        ]
         for name in unknown:
             _complain(section, key.name, name, names, complaints)
         if unknown:

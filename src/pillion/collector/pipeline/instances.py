@@ -66,7 +66,9 @@ class Surroundings:
         self.notices = notices
         self.checkpoint_folder = checkpoint_folder
         self._parser_settings = {settings.name: settings for settings in configuration.parsers}
-        self._multiline_settings = {settings.name: settings for settings in configuration.multiline_parsers}
+        self._multiline_settings = {
+            settings.name.lower(): settings for settings in reversed(configuration.multiline_parsers)
+        }
         self._parsers: dict[str, Parser] = {}
         self._multiline_parsers: dict[str, MultilineParser] = {}
 
@@ -81,17 +83,18 @@ class Surroundings:
         return parser
 
     def multiline_parser(self, name: str, asked_by: str) -> MultilineParser:
-        if (parser := self._multiline_parsers.get(name)) is not None:
+        """In any case, unlike parsers (flb_ml_parser.c, `flb_ml_parser_get`)."""
+        if (parser := self._multiline_parsers.get(name.lower())) is not None:
             return parser
         from pillion.collector.multiline import build, builtin
 
-        if (settings := self._multiline_settings.get(name)) is not None:
+        if (settings := self._multiline_settings.get(name.lower())) is not None:
             parser = build(settings, lambda inner: self.parser(inner, settings.place))
         elif (known := builtin(name)) is not None:
             parser = known
         else:
             raise ConfigurationError(f"{asked_by}: there is no multiline parser {name!r}")
-        self._multiline_parsers[name] = parser
+        self._multiline_parsers[name.lower()] = parser
         return parser
 
 

@@ -250,6 +250,11 @@ def test_single_faults(text: str, fault: str) -> None:
     assert faults(text)[0].startswith(fault)
 
 
+@pytest.mark.parametrize("name", ["json", "Python", "DOCKER, cri"])
+def test_multiline_parsers_are_named_in_any_case(name: str) -> None:
+    assert read(SMALL.replace("Path", f"multiline.parser {name}\n    Path")).inputs
+
+
 def test_what_is_not_supported_of_a_yaml_pipeline_is_refused_with_a_reason() -> None:
     text = """\
 pipeline:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from pillion.collector.configuration.definitions import BUILT_IN_MULTILINE
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.configuration.parsers import MultilineParserSettings, MultilineRule, ParserSettings
-from pillion.collector.multiline import Multiline, build, builtin, combine
+from pillion.collector.multiline import BUILTIN_NAMES, Multiline, build, builtin, combine
 from pillion.collector.parsers import Parser, build_parser
 
 
@@ -218,7 +219,7 @@ def test_fields_of_a_parser_are_joined() -> None:
 
 def test_records_are_joined_by_the_key_that_a_filter_names() -> None:
     stream = named("go", "python").with_key_content("message").stream()
-    records = [
+    records: list[dict[str, Any]] = [
         {"message": "Traceback (most recent call last):", "host": "a"},
         {"message": '  File "x.py", line 1, in f'},
         {"message": "ValueError: x"},
@@ -264,6 +265,10 @@ def test_rules_that_cannot_work_are_refused_with_their_place(
 ) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         custom(*rules)
+
+
+def test_a_configuration_may_name_all_that_are_built_in() -> None:
+    assert set(BUILT_IN_MULTILINE) == BUILTIN_NAMES
 
 
 def test_a_name_is_found_in_any_case() -> None:
