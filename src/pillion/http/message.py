@@ -50,7 +50,7 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compressed(body: bytes, how: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
-    """The body and the header that says how it is packed. `how` is empty, `gzip` or `zstd`."""
+    """The body and the header that says how it is packed. `how` is empty, `gzip`, `zstd` or `snappy` (its block format)."""
     if how == "gzip":
         # Level 1 takes half the time of level 6 for a tenth more bytes (measured on JSON lines).
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -59,6 +59,10 @@ def compressed(body: bytes, how: str) -> tuple[bytes, tuple[tuple[str, str], ...
         import zstandard
 
         return zstandard.ZstdCompressor(level=1).compress(body), (("Content-Encoding", "zstd"),)
+    if how == "snappy":
+        from cramjam import snappy
+
+        return bytes(snappy.compress_raw(body)), (("Content-Encoding", "snappy"),)
     return body, ()
 
 

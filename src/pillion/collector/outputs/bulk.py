@@ -92,6 +92,8 @@ class BulkDialect(msgspec.Struct, frozen=True, kw_only=True):
     id: Accessor | None = None
     prefix: Template | None = None
     index: Template | None = None
+    target: Template | None = None
+    """The index of the records that have all of its fields."""
 
     def parts(self, tag: str, content: Content) -> list[Content]:  # noqa: ARG002 - the protocol's
         return [content]
@@ -168,6 +170,10 @@ class BulkDialect(msgspec.Struct, frozen=True, kw_only=True):
     def _actions(self, tag: str, content: Content, texts: Texts, now: float) -> bytes | list[bytes]:
         """Action lines, without the document's name."""
         settings = self.settings
+        if self.target is not None:
+            targets = [self.target.render_complete(tag, body) for body in as_records(content).bodies]
+            otherwise = utc(int(now)).strftime(settings.index)
+            return [self._action(target or otherwise) for target in targets]
         if not settings.logstash_format:
             if self.index is None or settings.current_time_index:
                 return self._action(utc(int(now)).strftime(settings.index))

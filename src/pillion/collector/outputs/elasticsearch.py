@@ -27,6 +27,9 @@ LIMIT_BYTES = 5 << 20
 
 
 class ElasticsearchSettings(BulkSettings, frozen=True, kw_only=True):
+    target_index: Annotated[
+        str, key(help="the index, with record accessors; where a record lacks one of them, `index`")
+    ] = ""
     cloud_id: Annotated[str, key(help="Elastic Cloud's name of the deployment")] = ""
     cloud_auth: Annotated[str, key(secret=True, help="USER:PASSWORD for it")] = ""
     http_api_key: Annotated[str, key(secret=True, help="an API key, in base 64")] = ""
@@ -41,6 +44,7 @@ def dialect(settings: BulkSettings) -> BulkDialect:
         )
     prefix = settings.logstash_prefix_key
     by_record = settings.index_by_record and "$" in settings.index
+    target = settings.target_index if isinstance(settings, ElasticsearchSettings) else ""
     try:
         return BulkDialect(
             settings=settings,
@@ -49,10 +53,11 @@ def dialect(settings: BulkSettings) -> BulkDialect:
             id=parse_accessor(settings.id_key) if settings.id_key else None,
             prefix=parse_template(prefix if prefix.startswith("$") else f"${prefix}") if prefix else None,
             index=parse_template(settings.index) if by_record else None,
+            target=parse_template(target) if target else None,
         )
     except ValueError as error:
         raise ConfigurationError(
-            f"{settings.place}: id_key, logstash_prefix_key or index: {error}"
+            f"{settings.place}: id_key, logstash_prefix_key, index or target_index: {error}"
         ) from error
 
 

@@ -70,7 +70,7 @@ class HttpSettings(OutputSettings, frozen=True, kw_only=True):
         ],
         key(help="how the time is written"),
     ] = "double"
-    compress: Annotated[Literal["", "gzip", "zstd"], key(help="gzip or zstd")] = ""
+    compress: Annotated[Literal["", "gzip", "zstd", "snappy"], key(help="gzip, zstd or snappy")] = ""
     header: Annotated[
         tuple[tuple[str, ...], ...],
         key(kind=Kind.WORDS, words=2, repeated=True, secret=True, help="a header: its name and its value"),

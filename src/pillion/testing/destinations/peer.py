@@ -225,6 +225,10 @@ class _Handler(BaseHTTPRequestHandler):
 def unpacked(wire: bytes, encoding: str) -> bytes:
     if encoding == "gzip":
         return zlib.decompress(wire, 31)
+    if encoding == "snappy":
+        from cramjam import snappy
+
+        return bytes(snappy.decompress_raw(wire))
     if encoding == "zstd":
         import zstandard
 

@@ -120,6 +120,12 @@ def test_the_prefix_may_be_in_the_record() -> None:
     ]  # fmt: skip
 
 
+def test_the_target_index_is_of_the_records_that_have_its_fields() -> None:
+    records = Records(times=[TIME] * 2, bodies=[{"app": "web"}, {"other": 1}])
+    settings = ElasticsearchSettings(target_index="logs-$app", index="rest-%Y", suppress_type_name=True)
+    assert [line["create"]["_index"] for line in bulk(records, settings)[::2]] == ["logs-web", "rest-2026"]
+
+
 def test_opensearch_takes_the_index_from_the_record() -> None:
     records = Records(times=[TIME] * 2, bodies=[{"team": "red"}, {"team": "blue"}])
     settings = OpensearchSettings(index="logs.$team.$TAG[1]", suppress_type_name=True)
@@ -266,7 +272,7 @@ def test_a_cloud_id_is_an_address(decoded: str, address: tuple[str, int]) -> Non
     [
         (ElasticsearchSettings(place="f:1", write_operation="update"),
          "f:1: write_operation: update needs id_key or generate_id"),
-        (ElasticsearchSettings(place="f:1", id_key="$a["), "f:1: id_key, logstash_prefix_key or index: '$a[' is no record accessor: '[' does not belong there"),  # noqa: E501
+        (ElasticsearchSettings(place="f:1", id_key="$a["), "f:1: id_key, logstash_prefix_key, index or target_index: '$a[' is no record accessor: '[' does not belong there"),  # noqa: E501
         (ElasticsearchSettings(place="f:1", cloud_id="x"), "f:1: cloud_id: it is not as Elastic Cloud shows it"),
     ],
 )  # fmt: skip

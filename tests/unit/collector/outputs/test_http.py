@@ -86,7 +86,7 @@ def test_msgpack_is_fluents_own_events(sink: HttpSink) -> None:
     assert body == {"log": "x", "k": {"a": [1, None]}}
 
 
-@pytest.mark.parametrize("compress", ["gzip", "zstd"])
+@pytest.mark.parametrize("compress", ["gzip", "zstd", "snappy"])
 def test_a_body_can_be_packed(sink: HttpSink, compress: str) -> None:
     many = Lines(data=b"the same line\n" * 1000, time=TIME)
     deliver(sink, many, compress=compress, format="json_lines")
