@@ -34,6 +34,7 @@ _LISTS = {
     "stream_processor": SectionKind.STREAM_PROCESSOR,
     "upstream_servers": SectionKind.UPSTREAM_SERVERS,
 }
+_STORAGE = "storage"
 _SECTIONS = ("env", "includes", "service", "pipeline", *_LISTS)
 
 
@@ -122,8 +123,20 @@ class _Reader:
             for known in self.sections
         ):
             self._fault(key.place, "service", "stands twice: put the keys together, Fluent Bit refuses two")
-        properties = [self._property("service", name, value) for name, value in self._pairs("service", node)]
+        properties: list[Property | None] = []
+        for name, value in self._pairs("service", node):
+            if isinstance(value, Mapping) and key_name(name.text) == _STORAGE:
+                properties += [self._storage_property(child, leaf) for child, leaf in value.pairs]
+            else:
+                properties.append(self._property("service", name, value))
         self._add(SectionKind.SERVICE, key.place, properties, [])
+
+    def _storage_property(self, key: Scalar, node: Node) -> Property | None:
+        """The documentation of `service` has its storage keys as children of `storage`, too."""
+        prop = self._property(f"service: {_STORAGE}", key, node)
+        if prop is None or prop.key.startswith(f"{_STORAGE}."):
+            return prop
+        return Property(f"{_STORAGE}.{prop.key}", prop.value, prop.place)
 
     # ── lists of sections ────────────────────────────────────────────────────────────────────────────────────────────
     def _read_pipeline(self, name: Scalar, node: Node) -> None:

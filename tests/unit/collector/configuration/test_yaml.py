@@ -163,3 +163,11 @@ def test_humps_become_underscores_where_fluent_bit_does_it(written: str, wanted:
 
 def test_a_key_with_a_line_break_does_not_break_the_message() -> None:
     assert read('"a\\nb": 1\n')[1] == [f"{YAML}:1: a b: there is no such section"]
+
+
+def test_storage_keys_of_the_service_may_be_children() -> None:
+    document, faults = read("service:\n  storage:\n    path: /x\n    storage.type: memory\n    keep.rejected: on\n")
+    assert faults == []
+    assert [(prop.key, prop.value) for prop in document.sections[0].properties] == [
+        ("storage.path", "/x"), ("storage.type", "memory"), ("storage.keep.rejected", "on"),
+    ]  # fmt: skip
