@@ -45,7 +45,10 @@ class Decoders:
         for field in [field for field in body if field in self._rules]:
             if isinstance(text := body[field], str):
                 body[field] = _apply(self._rules[field], text, more)
-        body.update(more)
+        for name, value in more.items():
+            # Of two members of a name Fluent Bit's writers keep the one that came last, in its place.
+            body.pop(name, None)
+            body[name] = value
         return body
 
 

@@ -136,6 +136,14 @@ def test_a_line_becomes_a_record(kind: str, more: dict[str, Any], text: str, par
         assert [*zip(decoded.times, decoded.bodies, strict=True)] == [expected]
 
 
+def test_a_decoded_member_takes_the_place_of_a_later_one() -> None:
+    parsed = parser("json", decoders=[("decode_field", "json log")]).parse(
+        '{"a":1,"log":"{\\"a\\":2}","b":3}', NOW
+    )
+    assert parsed is not None
+    assert list(parsed[1].items()) == [("log", '{"a":2}'), ("b", 3), ("a", 2)]
+
+
 def test_json_lines_stay_text() -> None:
     data = b'{"a":1}\n{"b":{"c":2}}\n'
     assert parser("json").parse_lines(Lines(data=data, time=NOW)) == Texts(data=data, times=NOW)
