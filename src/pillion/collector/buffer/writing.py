@@ -98,7 +98,7 @@ class Writer:
         ended = False
         while not ended:
             marks: list[Mark] = []
-            for item in self._take(has_unwritten=bool(writes)):
+            for item in self._take(tries_again=self._is_failing):
                 match item:
                     case None:
                         ended = True
@@ -112,17 +112,17 @@ class Writer:
             writes = self._write_chunks(writes)
         self._leave()
 
-    def _take(self, *, has_unwritten: bool) -> list[Write | Mark | None]:
+    def _take(self, *, tries_again: bool) -> list[Write | Mark | None]:
         items: list[Write | Mark | None] = []
         with contextlib.suppress(Empty):
-            items.append(self._inbox.get(timeout=RETRY_SECONDS if has_unwritten else None))
+            items.append(self._inbox.get(timeout=RETRY_SECONDS if tries_again else None))
             while True:
                 items.append(self._inbox.get_nowait())
         return items
 
     def _write_chunks(self, writes: list[Write]) -> list[Write]:
-        """What could not be written."""
-        while writes:
+        """What could not be written. After a failure, also without anything to write: that it works again is news."""
+        while writes or self._is_failing:
             done: list[tuple[Write, Segment, frames.Frame]] = []
             try:
                 segment = self._open_segment()

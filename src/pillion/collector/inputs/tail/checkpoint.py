@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,10 @@ _OUR_COLUMNS = {
     "device": "INTEGER", "path": "TEXT", "head_size": "INTEGER", "head_digest": "BLOB", "marker": "BLOB",
     "marker_end": "INTEGER", "seen": "REAL",
 }  # fmt: skip
+_ROWS = (
+    "SELECT inode, device, name, path, offset, head_size, head_digest, marker, marker_end, seen"
+    " FROM in_tail_files ORDER BY id"
+)
 _FORGOTTEN_AFTER = 3600.0
 """Seconds after which the checkpoint of a file that nobody has seen is deleted."""
 
@@ -68,6 +73,8 @@ class CheckpointStore:
             )
             self._prepare(synchronous, journal_mode, exclusive=exclusive)
         except sqlite3.Error as error:
+            if hasattr(self, "_database"):
+                self._database.close()
             raise OSError(f"{file}: {error}") from error
 
     def _prepare(self, synchronous: str, journal_mode: str, *, exclusive: bool) -> None:
@@ -90,28 +97,10 @@ class CheckpointStore:
     def load(self) -> list[Checkpoint]:
         """All rows, the newest of each file. Raises OSError."""
         try:
-            rows = self._database.execute(
-                "SELECT inode, device, name, path, offset, head_size, head_digest, marker, marker_end, seen"
-                " FROM in_tail_files ORDER BY id"
-            ).fetchall()
+            rows = self._database.execute(_ROWS).fetchall()
         except sqlite3.Error as error:
             raise OSError(f"{self.file}: {error}") from error
-        found: dict[tuple[int, int], Checkpoint] = {}
-        for inode, device, name, path, offset, head_size, digest, marker, marker_end, seen in rows:
-            file_id = FileId(-1 if device is None else device, inode)
-            found[file_id] = Checkpoint(
-                id=file_id,
-                name=name,
-                path=path or name,
-                position=Position(
-                    offset=offset or 0,
-                    fingerprint=Fingerprint(head_size or 0, digest or b""),
-                    # Fluent Bit moves the offset and leaves our columns as they are.
-                    marker=marker if marker and marker_end == offset else b"",
-                ),
-                seen=seen or 0.0,
-            )
-        return list(found.values())
+        return _checkpoints(rows)
 
     def save(self, checkpoints: Iterable[Checkpoint], gone: Iterable[FileId], seen: float) -> None:
         """Write rows and delete those of files that are no more, all or none. Raises OSError.
@@ -197,6 +186,40 @@ def open_store(
         store = attempt()
         store.existed = True
         return store, f"{error}; it is kept as {aside}, and all files are read from their beginning"
+
+
+def glimpsed(file: Path) -> tuple[list[Checkpoint], bool]:
+    """What a store says that cannot be opened, as to write to it, and whether there is one. What its write-ahead log
+    has is missing: files may be read again from where they were a while before."""
+    if not file.exists() or not file.stat().st_size:
+        return [], False
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)
+        ) as database:
+            database.text_factory = os.fsdecode
+            return _checkpoints(database.execute(_ROWS).fetchall()), True
+    except sqlite3.Error:
+        return [], True
+
+
+def _checkpoints(rows: Iterable[tuple[Any, ...]]) -> list[Checkpoint]:
+    found: dict[tuple[int, int], Checkpoint] = {}
+    for inode, device, name, path, offset, head_size, digest, marker, marker_end, seen in rows:
+        file_id = FileId(-1 if device is None else device, inode)
+        found[file_id] = Checkpoint(
+            id=file_id,
+            name=name,
+            path=path or name,
+            position=Position(
+                offset=offset or 0,
+                fingerprint=Fingerprint(head_size or 0, digest or b""),
+                # Fluent Bit moves the offset and leaves our columns as they are.
+                marker=marker if marker and marker_end == offset else b"",
+            ),
+            seen=seen or 0.0,
+        )
+    return list(found.values())
 
 
 def inherited(store: CheckpointStore) -> list[Checkpoint]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.collector.configuration.failure import ConfigurationError
 from pillion.collector.inputs.tail.changes import Changes
-from pillion.collector.inputs.tail.checkpoint import Checkpoint, CheckpointStore, inherited, open_store
 from pillion.collector.inputs.tail.discovery import Discovery
 from pillion.collector.inputs.tail.encoding import is_known
 from pillion.collector.inputs.tail.files import Following
@@ -17,6 +14,7 @@ from pillion.collector.inputs.tail.joining import Joiner
 from pillion.collector.inputs.tail.oldmultiline import DockerParts, FirstLine
 from pillion.collector.inputs.tail.settings import TailSettings
 from pillion.collector.inputs.tail.shaping import Shape
+from pillion.collector.inputs.tail.storing import opened_store
 from pillion.collector.inputs.tail.tail import Tail
 from pillion.collector.multiline import combine
 from pillion.collector.plugin import InputPlugin
@@ -57,7 +55,7 @@ def build(settings: TailSettings, context: InputContext) -> Input:
         shape=shape,
         discovery=discovery,
         changes=Changes(discovery, wanted=settings.inotify_watcher),
-        open_store=lambda: _opened_store(settings, context),
+        open_store=lambda: opened_store(settings, context),
     )
 
 
@@ -84,48 +82,6 @@ def _joiner(settings: TailSettings, context: InputContext) -> Callable[[], Joine
         return lambda: Joiner(DockerParts(inner, settings.key), settings.docker_mode_flush)
     nothing = Joiner(None)
     return lambda: nothing
-
-
-def _opened_store(
-    settings: TailSettings, context: InputContext
-) -> tuple[CheckpointStore, list[Checkpoint]] | None:
-    """None, said loudly: there is nowhere to write."""
-    about = f"{context.name} checkpoint store"
-    if settings.db:
-        file = Path(settings.db)
-    elif context.checkpoint_folder is not None:
-        file = context.checkpoint_folder / _file_name(settings)
-    else:
-        context.notices.raise_(
-            about, "no folder for checkpoints can be written: after a restart lines come twice or not"
-        )
-        return None
-    try:
-        store, sentence = open_store(
-            file,
-            synchronous=settings.db_sync,
-            journal_mode=settings.db_journal_mode,
-            exclusive=settings.db_locking,
-        )
-        known = store.load()
-        if not store.existed and not settings.db:
-            known = inherited(store)
-            store.existed = bool(known)
-    except OSError as error:
-        context.notices.raise_(
-            about, f"cannot keep checkpoints: {error}: after a restart lines come twice or not"
-        )
-        return None
-    if sentence:
-        context.log.warning("%s", sentence)
-    return store, known
-
-
-def _file_name(settings: TailSettings) -> str:
-    """One store for each input: of the same input the same after a restart, whatever other inputs there are."""
-    subject = "\0".join((settings.alias, settings.tag, *settings.path))
-    name = re.sub("[^A-Za-z0-9._-]", "_", settings.alias) or "tail"
-    return f"{name}-{blake2b(subject.encode(), digest_size=4).hexdigest()}.db"
 
 
 PLUGIN = InputPlugin(name="tail", settings=TailSettings, build=build)

@@ -15,19 +15,22 @@ if TYPE_CHECKING:
 
     from pillion.collector.inputs.tail.files import Files
     from pillion.collector.inputs.tail.identity import FileId
+    from pillion.collector.inputs.tail.storing import Opened
     from pillion.collector.inputs.tail.tailer import Tailer
     from pillion.collector.plugin import InputContext
 
 _INTERVAL = 0.5
 _FORGET_INTERVAL = 600.0
+_REOPEN_INTERVAL = 5.0
 
 
 class Saving:
     """Of one input. Without a store nothing is kept."""
 
-    def __init__(self, context: InputContext, files: Files) -> None:
+    def __init__(self, context: InputContext, files: Files, open_store: Callable[[], Opened]) -> None:
         self._context = context
         self._files = files
+        self._open_store = open_store
         self._store: CheckpointStore | None = None
         self._unsaved: dict[Tailer, None] = {}
         self._gone: set[FileId] = set()
@@ -36,9 +39,14 @@ class Saving:
         self._saved_at = self._forgot_at = 0.0
         self._is_kept_up = False
 
-    def begin(self, store: CheckpointStore) -> None:
-        self._store = store
+    def begin(self, opened: Opened) -> None:
+        """Without a store, one is looked for again and again: a full disk need not stay full."""
+        self._store = opened.store
         self._forgot_at = asyncio.get_running_loop().time()
+        if opened.problem:
+            self._context.notices.raise_(self._about_store, opened.problem)
+        if opened.news:
+            self._context.log.warning("%s", opened.news)
 
     def note(self, tailer: Tailer) -> None:
         """Its checkpoint has moved. While `keep` does not run, it is written here, as seldom."""
@@ -93,9 +101,9 @@ class Saving:
 
     async def _write(self) -> None:
         """In a thread: the disk may be slow. What cannot be written is written later, and said."""
-        if self._store is None:
-            self._something.clear()
+        if self._store is None and not await self._found_store():
             return
+        assert self._store is not None
         tailers, gone = self._taken()
         seen = self._files.stamp(self._files.certain_until)
         try:
@@ -111,6 +119,23 @@ class Saving:
             self._fail(tailers, gone, error)
         else:
             self._context.notices.clear(self._about, "checkpoints are saved again")
+
+    async def _found_store(self) -> bool:
+        self._something.clear()
+        self._something_new.clear()
+        found: list[Opened] = []
+        try:
+            await _finish_in_thread(lambda: found.append(self._open_store()))
+        finally:
+            if found and found[0].store is not None:  # cancelled or not: `close` must find it
+                self.begin(found[0])
+                self._unsaved |= dict.fromkeys(self._files.tailers.values())
+        if self._store is None:
+            if not found[0].is_hopeless:
+                asyncio.get_running_loop().call_later(_REOPEN_INTERVAL, self._something.set)
+            return False
+        self._context.notices.clear(self._about_store, "checkpoints are kept from now on")
+        return True
 
     def _taken(self) -> tuple[list[Tailer], set[FileId]]:
         self._something.clear()
@@ -133,10 +158,14 @@ class Saving:
     def _about(self) -> str:
         return f"{self._context.name} checkpoints"
 
+    @property
+    def _about_store(self) -> str:
+        return f"{self._context.name} checkpoint store"
 
-async def _finish_in_thread(write: Callable[[], None]) -> None:
+
+async def _finish_in_thread(call: Callable[[], None]) -> None:
     """A thread cannot be cancelled: what it has begun is awaited, so that nothing older is written after it."""
-    future = asyncio.get_running_loop().run_in_executor(None, write)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         await asyncio.shield(future)
     except asyncio.CancelledError:

@@ -18,9 +18,9 @@ from pillion.collector.inputs.tail.saving import Saving
 
 if TYPE_CHECKING:
     from pillion.collector.inputs.tail.changes import Changes
-    from pillion.collector.inputs.tail.checkpoint import Checkpoint, CheckpointStore
     from pillion.collector.inputs.tail.discovery import Discovery
     from pillion.collector.inputs.tail.shaping import Shape
+    from pillion.collector.inputs.tail.storing import Opened
     from pillion.collector.inputs.tail.tailer import Tailer
     from pillion.collector.plugin import InputContext, Intake
 
@@ -43,7 +43,7 @@ class Tail:
         shape: Shape,
         discovery: Discovery,
         changes: Changes,
-        open_store: Callable[[], tuple[CheckpointStore, list[Checkpoint]] | None],
+        open_store: Callable[[], Opened],
     ) -> None:
         settings = following.settings
         self._settings = settings
@@ -51,7 +51,7 @@ class Tail:
         self._changes = changes
         self._open_store = open_store
         self._files = Files(following, discovery, context, self._welcome)
-        self._saving = Saving(context, self._files)
+        self._saving = Saving(context, self._files, open_store)
         handing = Handing(context, shape, self._on_settled, line_bytes=settings.buffer_max_size)
         self._reading = Reading(
             context,
@@ -71,10 +71,8 @@ class Tail:
     async def run(self, intake: Intake, stopping: asyncio.Event) -> None:
         self._changes.open()
         opened = self._open_store()
-        if opened is not None:
-            store, known = opened
-            self._saving.begin(store)
-            self._files.positions.remember(known, had_store=store.existed)
+        self._files.positions.remember(opened.known, had_store=opened.existed)
+        self._saving.begin(opened)
         self._look({})
         self._files.recover()
         self._has_recovered = True
