@@ -11,14 +11,12 @@ from pillion.collector.records.appending import spellings
 from pillion.collector.records.bodies import decode_body, encode_bodies
 from pillion.collector.records.content import Content, Lines, Records, Texts
 from pillion.collector.records.conversion import as_texts, wrap
-from pillion.collector.records.dates import Date, format_time, format_times
+from pillion.collector.records.dates import Date, format_in_row, format_time, format_times
 from pillion.collector.records.searching import contains
 from pillion.collector.records.texts import count_lines
 
 _START = re.compile(rb"\n\{")
 """Between two lines. A pattern that begins with one plain byte is found faster than bytes.replace finds two."""
-_SEPARATOR = b"\n"
-"""Not in any date."""
 
 
 def json_lines(content: Content, date: Date | None) -> bytes:
@@ -53,7 +51,7 @@ def _with_dates(data: bytes, times: int | list[int], date: Date) -> bytes:
         return _with_dates_where_none(data, times, date)
     if isinstance(times, int):
         return _with_one_date(data, b"{" + date.member + format_time(times, date.format) + b",")
-    return _with_each_date(data, format_times(times, date.format), b"{" + date.member)
+    return _with_each_date(data, times, date)
 
 
 def _with_one_date(data: bytes, start: bytes) -> bytes:
@@ -66,23 +64,24 @@ def _with_one_date(data: bytes, start: bytes) -> bytes:
     return dated.replace(empty, start[:-1] + b"}") if contains(dated, empty) else dated
 
 
-def _with_each_date(data: bytes, dates: list[bytes], start: bytes) -> bytes:
-    bodies = data.split(b"{", len(dates) + 1)
+def _with_each_date(data: bytes, times: list[int], date: Date) -> bytes:
+    start = b"{" + date.member
+    bodies = data.split(b"{", len(times) + 1)
     line = b""
-    if len(bodies) == len(dates) + 1:
+    if len(bodies) == len(times) + 1:
         del bodies[0]
     else:  # some brace is not a line's first byte
         bodies = _START.split(data[1:])
         line = b"\n"
-    if b"}" in bodies or b"}\n" in bodies:
-        pairs = zip(dates, bodies, strict=True)
+    if contains(data, b"{}"):
+        pairs = zip(format_times(times, date.format), bodies, strict=True)
         return b"".join(
             [(line if index else b"") + start + when + (b"" if body[0] == _CLOSING else b",") + body
              for index, (when, body) in enumerate(pairs)]
         )  # fmt: skip
-    starts = (start + _SEPARATOR.join(dates) + b",").replace(_SEPARATOR, b",\0" + line + start).split(b"\0")
+    dates = format_in_row(times, date.format)
     parts = [b""] * (2 * len(bodies))
-    parts[0::2] = starts
+    parts[0::2] = (start + dates.replace(b",", b",\0" + line + start) + b",").split(b"\0")
     parts[1::2] = bodies
     return b"".join(parts)
 
