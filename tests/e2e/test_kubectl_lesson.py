@@ -185,9 +185,24 @@ def test_three_containers_run_in_one_pod(server: Served) -> None:
     assert row(server, "agent-with-sidecars") == ("3/3", "Running", "0")
 
 
+COLLECTOR = """\
+[SERVICE]
+    Parsers_File parsers.conf
+[INPUT]
+    Name  tail
+    Path  /var/log/agent/*.log
+    Parser json
+[OUTPUT]
+    Name  stdout
+    Match *
+    Format json_lines
+    json_date_key false
+"""
+
+
 @needs_new_kubectl
 def test_the_logs_of_the_collector_are_its_lines(server: Served) -> None:
-    server.kubectl("create", "configmap", "fluent-bit-config", "--from-literal=fluent-bit.conf=[INPUT]")
+    server.kubectl("create", "configmap", "fluent-bit-config", f"--from-literal=fluent-bit.conf={COLLECTOR}")
     deploy(server, "agent-inference-logger", AGENT_INFERENCE_LOGGER)
     assert row(server, "agent-inference-logger") == ("2/2", "Running", "0")
     write = f"echo '{LINE}' >> /var/log/agent/inference.log"
