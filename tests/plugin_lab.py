@@ -35,6 +35,7 @@ class PluginContext:
         self.notices = Notices(self.log)
         self.concurrent = False
         self.checkpoint_folder: Path | None = None
+        self.began: float | None = None
         self._parsers = parsers or {}
 
     def parser(self, name: str) -> Parser:

@@ -95,6 +95,7 @@ class TailContext:
     ) -> None:
         self.folder = folder
         self.checkpoint_folder: Path | None = folder / "checkpoints"
+        self.began: float | None = None
         self.clock = WallClock()
         self.log = logging.getLogger("pillion.test.tail")
         self.notices = Notices(self.log)

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pillion import __version__
-from pillion.clock import LoopClock
+from pillion.clock import LoopClock, process_age
 from pillion.collector.allocator import give_back_when_idle, keep_buffers
 from pillion.collector.buffer import DiskBuffer
 from pillion.collector.configuration import Configuration, ConfigurationError
@@ -113,6 +113,7 @@ class _Application:
     async def run(self) -> int:
         self._clock = LoopClock()
         self._started = self._clock.now()
+        self._began = self._started - process_age()
         self._say_warnings(self._configuration)
         self._say_where_checkpoints_are()
         disk = None
@@ -157,6 +158,7 @@ class _Application:
             folder=self._folder,
             notices=self._notices,
             checkpoint_folder=self._folders.checkpoints,
+            began=self._began,
         )
 
     def _say_warnings(self, configuration: Configuration) -> None:

@@ -174,6 +174,10 @@ class InputContext(Context, Protocol):
     def checkpoint_folder(self) -> Path | None:
         """Where checkpoints live when the input names no `db` of its own; None: nowhere can be written."""
 
+    @property
+    def began(self) -> float | None:
+        """When the collector's process began, in seconds since the epoch; None: it is not known."""
+
 
 class FilterContext(Context, Protocol):
     @property

@@ -57,6 +57,7 @@ class Surroundings:
         folder: Path,
         notices: Notices,
         checkpoint_folder: Path | None,
+        began: float | None = None,
         plugins: Plugins = catalogue,
     ) -> None:
         self.plugins = plugins
@@ -65,6 +66,7 @@ class Surroundings:
         self.folder = folder
         self.notices = notices
         self.checkpoint_folder = checkpoint_folder
+        self.began = began
         self._parser_settings = {settings.name: settings for settings in configuration.parsers}
         self._multiline_settings = {
             settings.name.lower(): settings for settings in reversed(configuration.multiline_parsers)
@@ -124,6 +126,7 @@ class _Input(InstanceContext):
         super().__init__(surroundings, section)
         self.status = status
         self.checkpoint_folder = surroundings.checkpoint_folder
+        self.began = surroundings.began
 
 
 class _Filter(InstanceContext):

@@ -89,7 +89,7 @@ class Files:
         self._context = context
         self._on_opened = on_opened
         self._complaints = Complaints(context)
-        self.positions = Positions(following.settings, context.log)
+        self.positions = Positions(following.settings, context.log, context.began)
         self.tailers: dict[FileId, Tailer] = {}
         self._active: dict[str, Tailer] = {}
         """By the paths that the patterns mean now."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pillion.collector.inputs.tail.birth import born
 from pillion.collector.inputs.tail.identity import HEAD_BYTES, MARKER_BYTES, FileId, Fingerprint, Position
 from pillion.collector.inputs.tail.neighbours import still_holds
 from pillion.collector.inputs.tail.tags import shown
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from pillion.collector.inputs.tail.checkpoint import Checkpoint
     from pillion.collector.inputs.tail.settings import TailSettings
 
+_CLOCK_STEP = 0.01
+"""Seconds between the ticks that file times are taken from."""
+
 
 class Positions:
     """What is known of files that are not open."""
 
-    def __init__(self, settings: TailSettings, log: logging.Logger) -> None:
+    def __init__(self, settings: TailSettings, log: logging.Logger, began: float | None) -> None:
+        """`began`: the process, in seconds since the epoch; None: not known."""
         self._settings = settings
         self._log = log
+        self._began = began
         self._had_store = False
         self._ignored: dict[FileId, int] = {}
         """Files older than ignore_older, and their sizes then."""
@@ -54,7 +60,7 @@ class Positions:
             return at_end(descriptor, min(self._ignored.pop(file_id), size))
         if is_first_look:
             # A file that appeared while the collector was away is new: its lines were never read.
-            from_head = self._settings.read_from_head or self._had_store
+            from_head = self._settings.read_from_head or self._had_store or self._is_younger(descriptor)
             if size and not from_head:
                 self._log.info(
                     "%s has %d bytes from before the first start, which are not read (read_from_head off)",
@@ -64,6 +70,13 @@ class Positions:
         else:
             from_head = self._settings.read_newly_discovered_files_from_head
         return at_beginning(descriptor) if from_head else at_end(descriptor, size)
+
+    def _is_younger(self, descriptor: int) -> bool:
+        """Made since this process began: a sidecar's agent is let go when the sidecar runs, not when it first looks."""
+        if self._began is None:
+            return False
+        birth = born(descriptor)
+        return birth is not None and birth >= self._began - _CLOCK_STEP
 
     def _of(self, file_id: FileId, path: str) -> Checkpoint | None:
         known = self.known.get(file_id) or self.known.get(FileId(-1, file_id.inode))

@@ -44,8 +44,9 @@ class TailSettings(InputSettings, frozen=True, kw_only=True):
         key(
             help="read files that exist at the very first start from their beginning, not from their end",
             differs=Differs(
-                fluent_bit="every start without an offset for the file counts as the first",
-                why="a file that appeared while the collector was away would lose its lines",
+                fluent_bit="every start without an offset for the file counts as the first, and so does what was made "
+                "while it started",
+                why="a file that appeared while the collector was away or started would lose its lines",
             ),
         ),
     ] = False
