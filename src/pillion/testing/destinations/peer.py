@@ -56,9 +56,7 @@ Fault: TypeAlias = Reply | Reset | Silence | Accepted
 class HttpPeer:
     """`answer` is what a subclass says. Faults are used up, one a request, before it is asked."""
 
-    def __init__(
-        self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
-    ) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         """`port`: of a peer that is back after an outage; 0: any."""
         self.requests: list[Received] = []
         self.connections = 0

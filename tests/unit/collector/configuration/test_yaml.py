@@ -166,7 +166,9 @@ def test_a_key_with_a_line_break_does_not_break_the_message() -> None:
 
 
 def test_storage_keys_of_the_service_may_be_children() -> None:
-    document, faults = read("service:\n  storage:\n    path: /x\n    storage.type: memory\n    keep.rejected: on\n")
+    document, faults = read(
+        "service:\n  storage:\n    path: /x\n    storage.type: memory\n    keep.rejected: on\n"
+    )
     assert faults == []
     assert [(prop.key, prop.value) for prop in document.sections[0].properties] == [
         ("storage.path", "/x"), ("storage.type", "memory"), ("storage.keep.rejected", "on"),
