@@ -148,12 +148,10 @@ def _check_headers(request: Received, content_type: str) -> None:
         raise ProblemError("no User-Agent")
 
 
-def _decoded(packed: bytes, content_type: str, metadata: dict[str, Meta]) -> list[_Series]:
-    from cramjam import snappy
-
+def _decoded(body: bytes, content_type: str, metadata: dict[str, Meta]) -> list[_Series]:
+    """Of the body as the peer has unpacked it."""
     from pillion.testing.destinations.writeprotocol import REQUEST, WRITE_REQUEST
 
-    body = bytes(snappy.decompress_raw(packed))
     if content_type == V2_TYPE:
         return _series_v2(_parsed(REQUEST, body))
     request = _parsed(WRITE_REQUEST, body)
