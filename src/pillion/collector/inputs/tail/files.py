@@ -332,6 +332,11 @@ class Files:
         self._behind = min(self._behind, self._stamps() - self._context.clock.now())
         return moment + self._behind
 
+    @property
+    def known_until(self) -> float:
+        """As the times of files go: a restart looks for what was rotated away after it."""
+        return self.stamp(self.certain_until or self._began_at)
+
     def _since(self, moment: float) -> float:
         return self.stamp(max(moment - _CLOCK_SLACK, self._began_at))
 

@@ -87,9 +87,7 @@ class Saving:
             return
         tailers, gone = self._taken()
         try:
-            self._store.save(
-                [_of(one) for one in tailers], gone, self._files.stamp(self._files.certain_until)
-            )
+            self._store.save([_of(one) for one in tailers], gone, self._files.known_until)
         except OSError as error:
             self._fail(tailers, gone, error)
 
@@ -105,7 +103,7 @@ class Saving:
             return
         assert self._store is not None
         tailers, gone = self._taken()
-        seen = self._files.stamp(self._files.certain_until)
+        seen = self._files.known_until
         try:
             await _finish_in_thread(partial(self._store.save, [_of(one) for one in tailers], gone, seen))
             if asyncio.get_running_loop().time() - self._forgot_at >= _FORGET_INTERVAL:

@@ -323,3 +323,21 @@ def test_somebody_sets_the_clock(tmp_path: Path, step: float) -> None:
             assert running.intake.texts() == ["meanwhile", "new"]
 
     live(scene())
+
+
+def test_a_collector_that_was_killed_at_once_has_left_when_it_looked(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    context = TailContext(tmp_path / "state")
+
+    async def scene() -> None:
+        write(log, "one")
+        async with tailing(tmp_path, context=context, read_from_head=True) as running:
+            await running.kill()
+        log.rename(tmp_path / "a.log.2")
+        write(log, "two")
+        log.rename(tmp_path / "a.log.1")
+        write(log, "three")
+        async with tailing(tmp_path, context=context) as running:
+            await until_texts(running, "one", "two", "three")
+
+    live(scene())
