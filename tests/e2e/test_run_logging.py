@@ -1,4 +1,4 @@
-"""The lesson's Pod under load: an agent that logs to a shared volume, and Fluent Bit's stand-in that ships the lines."""
+"""The lesson's Pod under load: an agent that logs to a shared volume, and what stands in for Fluent Bit ships it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.lab import Tree, Watched, a_pod, config_map, started
+from tests.integration.collector.process import until
 
 from pillion.testing.drills import Ledger
 
@@ -118,7 +119,9 @@ def test_every_line_reaches_the_sidecars_standard_output_the_last_ones_included(
         )
     account = ledger.account({"w": amount})
     assert not ledger.lost({"w": amount}), account
-    assert not (ledger.strangers or ledger.duplicates or ledger.out_of_order), account
+    assert not ledger.strangers, account
+    assert not ledger.duplicates, account
+    assert not ledger.out_of_order, account
 
 
 @pytest.mark.slow
@@ -127,11 +130,11 @@ def test_a_sidecar_that_is_killed_under_load_loses_nothing(tmp_path: Path, delet
     """Its checkpoints are beside the logs: they outlive the container."""
     seconds = 60 if deleted else 4
     with started(tmp_path, *logging_pod(tmp_path, f"--seconds={seconds}", output=_TO_FILE)) as run:
-        run.until(lambda: len(shipped(tmp_path)) > 5000, 30)
+        until(lambda: len(shipped(tmp_path)) > 5000)
         kill_sidecar(run)
         run.until(lambda: run.container("agent-with-logging", "logging-sidecar").get("restartCount") == 1, 30)
         before = len(shipped(tmp_path))
-        run.until(lambda: len(shipped(tmp_path)) > before + 5000, 30)
+        until(lambda: len(shipped(tmp_path)) > before + 5000)
         if deleted:
             run.signal()
         assert run.end(60) == (130 if deleted else 0)
