@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-PATIENCE = float(os.environ.get("C8_PATIENCE", "60"))
+PATIENCE = 60.0
 """Seconds within which everything happens that will happen, on any machine."""
 
 
