@@ -156,6 +156,7 @@ def test_a_log_over_websocket_is_the_log(api: Api) -> None:
         assert b"tick" in bytes(websocket.recv(timeout=10))
 
 
+@pytest.mark.slow  # once in some hundred runs the client never comes back from a handshake that is refused
 def test_port_forward_to_nothing_leaves_nothing(api: Api) -> None:
     with nothing_stays_open(api), contextlib.suppress(InvalidStatus):
         forwarding = api.websocket(f"{PODS}/p/portforward?ports=1", "v4.channel.k8s.io")
