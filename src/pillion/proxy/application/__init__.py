@@ -1,0 +1,1 @@
+"""The proxy sidecar at work."""

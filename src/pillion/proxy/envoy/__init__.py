@@ -1,0 +1,1 @@
+"""The Envoy program: found, started, asked over its admin port, ended."""
