@@ -69,12 +69,11 @@ def test_no_acknowledged_write_is_lost_when_the_writer_is_killed(tmp_path: Path)
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         ) as child:
             assert child.stdout is not None
-            for _ in range(lines):
-                child.stdout.readline()
+            said = [child.stdout.readline() for _ in range(lines)]
             child.send_signal(signal.SIGKILL)
             # What it had said and nobody had read yet counts too; a last line may be cut.
             *rest, _ = child.stdout.read().split("\n")
-        for worker, number, revision in (tuple(map(int, line.split())) for line in rest):
+        for worker, number, revision in (tuple(map(int, line.split())) for line in [*said, *rest]):
             acknowledged[worker] = (number, revision)
 
         async def look(store: SqliteStore) -> None:
