@@ -16,7 +16,7 @@ from pillion.apiserver import statuses, strictness
 from pillion.apiserver.aside import run_aside
 from pillion.apiserver.requests import Request
 from pillion.apiserver.strictness import Findings
-from pillion.manifest.composer import compose
+from pillion.yamltree.composer import compose
 
 Tree = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from pillion.manifest.composer import compose
-from pillion.manifest.nodes import MappingNode, Node, SequenceNode
+from pillion.yamltree.composer import compose
+from pillion.yamltree.nodes import MappingNode, Node, SequenceNode
 
 _YAML_ERRORS = "yaml: unmarshal errors:"
 _OPERATION_FIELDS = ("op", "path", "from", "value")

@@ -5,8 +5,8 @@ Does not open files, and does not know what running an object means.
 
 from pillion.manifest.kinds import RUN_KINDS
 from pillion.manifest.loader import Manifest, ManifestObject, load_manifests, read_manifests
-from pillion.manifest.nodes import Mark
-from pillion.manifest.problems import ManifestProblems, Problem
+from pillion.manifest.problems import ManifestProblems
+from pillion.yamltree import Mark, Problem
 
 __all__ = [
     "RUN_KINDS",

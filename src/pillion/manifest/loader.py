@@ -5,11 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from pillion import objects
-from pillion.manifest import kinds, nodes
-from pillion.manifest.composer import Document, compose
-from pillion.manifest.nodes import MappingNode, Mark, Node, ScalarNode, SequenceNode
-from pillion.manifest.problems import ManifestProblems, Problem
+from pillion.manifest import kinds
+from pillion.manifest.problems import ManifestProblems
 from pillion.objects import DecodeProblem, DictMixin, Fault, core_v1
+from pillion.yamltree import (
+    Document,
+    MappingNode,
+    Mark,
+    Node,
+    Problem,
+    ScalarNode,
+    SequenceNode,
+    build_tree,
+    compose,
+    locate,
+    locate_child,
+)
 
 
 class ManifestObject(msgspec.Struct, frozen=True):
@@ -88,13 +99,13 @@ class _DocumentReader:
         model = self._model(root, ref)
         if model is None:
             return
-        decoded, decode_problems = objects.decode(model, nodes.build_tree(root))
+        decoded, decode_problems = objects.decode(model, build_tree(root))
         for problem in decode_problems:
             self._add_decode_problem(root, ref, problem, is_secret=model is core_v1.Secret)
         objects.default(decoded)
         for error in objects.validate(decoded):
             if not _follows_from(error.field, decode_problems):
-                mark = nodes.locate(root, error.field).mark
+                mark = locate(root, error.field).mark
                 self._add(mark, ref, error.field, error.body)
         self.objects.append(ManifestObject(decoded, root.mark))
 
@@ -113,7 +124,7 @@ class _DocumentReader:
             return None
         model = kinds.runnable_class(texts.get("apiVersion", "v1"), texts["kind"])
         if isinstance(model, kinds.KindProblem):
-            mark = nodes.locate(root, model.field).mark
+            mark = locate(root, model.field).mark
             self._add(mark, ref, model.field, model.message, model.hint)
             return None
         return model
@@ -122,11 +133,11 @@ class _DocumentReader:
         hint = problem.hint
         if problem.fault is Fault.UNKNOWN_FIELD:
             # A key of the author's own making may hold dots and brackets, so it is not looked up as a path.
-            parent = nodes.locate(root, problem.parent)
+            parent = locate(root, problem.parent)
             name = problem.path.removeprefix(problem.parent).removeprefix(".")
-            mark = nodes.locate_child(parent, name).key
+            mark = locate_child(parent, name).key
         else:
-            place = nodes.locate(root, problem.path)
+            place = locate(root, problem.path)
             mark = place.mark
             if problem.fault is Fault.UNQUOTED and isinstance(place.node, ScalarNode) and not is_secret:
                 hint = f'{hint}: "{place.node.text}"'

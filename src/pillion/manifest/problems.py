@@ -1,30 +1,11 @@
-"""What is wrong with a manifest, and where: one line per problem, which editors can jump to."""
+"""What is wrong with a manifest: one line per problem."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from pillion.errors import ManifestError
-from pillion.manifest.nodes import Mark
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    file: str
-    mark: Mark
-    object_ref: str = ""
-    """`Pod/agent`, or empty while the object is not known."""
-    field: str = ""
-    """Field path inside the object."""
-    message: str
-    hint: str = ""
-    """What to do, when we know it: continues the message after a comma."""
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.mark.line}:{self.mark.column}"
-        text = f"{self.message}, {self.hint}" if self.hint else self.message
-        return ": ".join(part for part in (where, self.object_ref, self.field, text) if part)
+from pillion.yamltree import Problem
 
 
 class ManifestProblems(ManifestError):  # noqa: N818 - it carries several

@@ -1,4 +1,4 @@
-"""What a plain YAML scalar is, as kubectl and Prometheus read it: YAML 1.1 as goyaml.v2 speaks it (resolve.go).
+"""What a plain YAML scalar is. As kubectl and Prometheus read it: YAML 1.1 as goyaml.v2 speaks it (resolve.go).
 
 So `yes`, `on` and `y` are booleans, `0644` is octal, `1_000` a number, `22:22` and `2026-01-02` text.
 """
@@ -44,6 +44,31 @@ def resolve_plain(text: str) -> Value:
     if _FLOAT.fullmatch(plain):
         number = float(plain)
         # Beyond what a float holds, Go gives up on a number.
+        return text if number in (float("inf"), float("-inf")) else number
+    return text
+
+
+_CORE_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+}
+_CORE_INTEGER = re.compile(r"[-+]?[0-9]{1,19}", re.ASCII)
+
+
+def resolve_core(text: str) -> Value:
+    """The value of an unquoted scalar in YAML 1.2 (its core schema, section 10.3.2): `on`, `no` and `1_000` are text.
+
+    For files of our own, where `on:` is a key. Numbers in other bases are text.
+    """
+    if text in _CORE_WORDS:
+        return _CORE_WORDS[text]
+    if text in _NON_FINITE:
+        return _NON_FINITE[text]
+    if _CORE_INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
         return text if number in (float("inf"), float("-inf")) else number
     return text
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pillion.manifest import Mark, load_manifests
-from pillion.manifest.composer import compose
-from pillion.manifest.nodes import build_tree, locate
-from pillion.manifest.scalars import key_text
 from pillion.objects import core_v1, encode
 from pillion.units.yamlscalars import resolve_plain
+from pillion.yamltree.composer import compose
+from pillion.yamltree.nodes import build_tree, locate
+from pillion.yamltree.scalars import key_text
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\n"
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from pillion.apiserver.patching.errors import PatchError, bad_request
-from pillion.manifest.composer import compose
-from pillion.manifest.nodes import build_tree
+from pillion.yamltree.composer import compose
+from pillion.yamltree.nodes import build_tree
 
 Tree = Any
 """dict[str, Tree], list[Tree], str, int, float, bool or None. Never changed in place; results share parts of it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 from yaml.reader import ReaderError
 
-from pillion.manifest.nodes import Mark
-from pillion.manifest.problems import Problem
+from pillion.yamltree.nodes import Mark
+from pillion.yamltree.problem import Problem
 
 _BACKSLASH = "in double quotes a backslash starts an escape, use single quotes"
 _HINTS = {

@@ -10,17 +10,17 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import yaml
 from yaml import events
 
-from pillion.manifest.nodes import MappingNode, Mark, Node, Pair, ScalarNode, SequenceNode
-from pillion.manifest.problems import Problem
-from pillion.manifest.scalars import key_text
-from pillion.manifest.syntax import explain
-from pillion.units.yamlscalars import resolve_plain
+from pillion.units.yamlscalars import Value, resolve_plain
+from pillion.yamltree.nodes import MappingNode, Mark, Node, Pair, ScalarNode, SequenceNode
+from pillion.yamltree.problem import Problem
+from pillion.yamltree.scalars import key_text
+from pillion.yamltree.syntax import explain
 
 MAX_DEPTH = 100
 """Levels of nesting. A Pod needs about ten."""
@@ -39,14 +39,18 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A whole manifest as composed: the documents before a syntax error, and the error."""
+    """A whole text as composed: the documents before a syntax error, and the error."""
 
     documents: tuple[Document, ...]
     syntax_error: Problem | None
 
 
-def compose(text: str, file: str) -> Text:
-    """Every document of a manifest. Documents that say nothing are left out."""
+Resolve = Callable[[str], Value]
+"""What a plain scalar means: the dialect of YAML."""
+
+
+def compose(text: str, file: str, resolve: Resolve = resolve_plain) -> Text:
+    """Every document of a text. Documents that say nothing are left out. Unless told otherwise, kubectl's dialect."""
     documents: list[Document] = []
     try:
         text.encode()
@@ -57,7 +61,7 @@ def compose(text: str, file: str) -> Text:
             (), Problem(file=file, mark=mark, message="the text is not UTF-8", hint="save it as UTF-8")
         )
     try:
-        for document in _compose_documents(text, file):
+        for document in _compose_documents(text, file, resolve):
             documents.append(document)  # noqa: PERF402 - keeps what came before a syntax error
     except yaml.YAMLError as error:
         return Text(tuple(documents), explain(error, text, file))
@@ -66,7 +70,7 @@ def compose(text: str, file: str) -> Text:
     return Text(tuple(documents), None)
 
 
-def _compose_documents(text: str, file: str) -> Iterator[Document]:
+def _compose_documents(text: str, file: str, resolve: Resolve) -> Iterator[Document]:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         text = _SURROGATES.sub(_join_surrogates, text)
     parser = yaml.CSafeLoader(text)
@@ -74,7 +78,7 @@ def _compose_documents(text: str, file: str) -> Iterator[Document]:
         while not isinstance(parser.peek_event(), events.StreamEndEvent):
             event = parser.get_event()
             if isinstance(event, events.DocumentStartEvent):
-                composer = _Composer(parser, file)
+                composer = _Composer(parser, file, resolve)
                 root = composer.compose_node("", 0)
                 if not (isinstance(root, ScalarNode) and root.value is None):
                     yield Document(root, tuple(composer.problems))
@@ -96,10 +100,11 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
 class _Composer:
     """One document. Paths are kept only to report problems."""
 
-    def __init__(self, parser: yaml.CSafeLoader, file: str) -> None:
+    def __init__(self, parser: yaml.CSafeLoader, file: str, resolve: Resolve) -> None:
         self.problems: list[Problem] = []
         self._parser = parser
         self._file = file
+        self._resolve = resolve
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._composed = 0
         self._aliased = 0
@@ -197,11 +202,11 @@ class _Composer:
         if tag == "binary":
             return ScalarNode(mark, self._binary(text, mark, path), text)
         if tag in ("bool", "int", "float", "null"):
-            value = resolve_plain(text)
+            value = self._resolve(text)
             if not _fits(tag, value):
                 self._report(mark, path, f"the tag !!{tag} does not fit the value")
         else:
-            value = resolve_plain(text) if event.tag is None and event.implicit[0] else text
+            value = self._resolve(text) if event.tag is None and event.implicit[0] else text
         if isinstance(value, float) and not math.isfinite(value):
             self._report(mark, path, "neither infinity nor .nan is a number in JSON", "put it in quotes")
             value = text
