@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from operator import itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,10 +49,9 @@ Entry: TypeAlias = Meta | Sample
 
 
 def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
-    """Unescaped, sorted, without empty ones.
+    """Unescaped, sorted by name: empty ones and those that come twice are still there, in the page's order.
 
-    Raises ValueError for what makes Prometheus give up the scrape, partly only when it appends (scrape loop's append,
-    labels.IsValid, HasDuplicateLabelNames); there, relabelling comes before.
+    Raises ValueError for a name that no relabelling can repair (labels.IsValid).
     """
     labels = []
     for name_text, value_text in pairs:
@@ -66,14 +65,8 @@ def labels_of_text(pairs: tuple[tuple[bytes, bytes], ...]) -> Labels:
         if not name:
             raise _invalid_name(name_text)
         labels.append((intern(name), value))
-    labels.sort()
-    for (name, _), (following, _) in pairwise(labels):
-        if name == following:
-            raise ValueError(f'label name "{name}" is not unique: invalid sample')
-    kept = tuple(pair for pair in labels if pair[1])
-    if not any(name == NAME for name, _ in kept):
-        raise ValueError(f"missing metric name ({NAME} label)")
-    return kept
+    labels.sort(key=itemgetter(0))
+    return tuple(labels)
 
 
 def _invalid_name(text: bytes) -> ValueError:

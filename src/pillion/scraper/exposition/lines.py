@@ -162,7 +162,7 @@ class SeriesTexts:
         if cut >= 0 and named is self._metric and rest[:cut] == self._head:
             # Nothing but the last label may differ from the series before: the buckets of a histogram.
             pair = pairs.get(rest[cut + 2 : -2])
-            if pair is not None and pair[0] == self._names[-1] and pair[1]:
+            if pair is not None and pair[0] == self._names[-1]:
                 before, at = self._labels, self._last
                 return (*before[:at], pair, *before[at + 1 :])
         pieces = rest[1:-2].split(b'",')
@@ -176,9 +176,6 @@ class SeriesTexts:
         if names != self._names and not self._turn_to(names):
             return None
         arranged = self._arrange((named, *labels))
-        if b'=""' in rest:
-            self._metric = None
-            return tuple([pair for pair in arranged if pair[1]])
         if cut >= 0:
             self._metric, self._head, self._labels = named, rest[:cut], arranged
         return arranged

@@ -27,10 +27,14 @@ class Format(StrEnum):
 class ExpositionError(ValueError):
     """The page cannot be read: the whole scrape fails. The text is one line, with the page's line number."""
 
+    read: tuple[Labels, ...] = ()
+    """The series before the place: the scrape's report counts them."""
+
 
 class PageSeries:
     """The series of a page as written, before any label of ours. Compared by identity. What a page has twice is twice
-    in it: which of them counts can only be told after relabelling."""
+    in it, and so are labels that a series has twice or with an empty value: what they mean can only be told after
+    relabelling."""
 
     __slots__ = ("__weakref__", "labels", "metadata")
 

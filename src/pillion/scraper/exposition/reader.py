@@ -16,12 +16,13 @@ from pillion.scraper.exposition.dialects import dialect_of
 from pillion.scraper.exposition.drafts import Draft, finished, times_column
 from pillion.scraper.exposition.entries import Meta, labels_of_text, metric_name, normalized
 from pillion.scraper.exposition.layout import Layout
-from pillion.scraper.exposition.page import Format, Page, PageReader, PageSeries
+from pillion.scraper.exposition.page import ExpositionError, Format, Page, PageReader, PageSeries
 from pillion.scraper.exposition.starts import StartPlan
 
 if TYPE_CHECKING:
     from pillion.scraper.exposition.anew import Lines
     from pillion.scraper.exposition.dialects import Dialect
+    from pillion.scraper.exposition.parsing import CarefulParser
 
 _NOTHING = PageSeries((), ())
 
@@ -83,8 +84,16 @@ class _TargetReader:
 
 def read_carefully(body: bytes, dialect: Dialect, *, has_starts: bool) -> Draft:
     """Raises ExpositionError."""
-    parser = dialect.parser(body)
     draft = Draft(has_starts=has_starts)
+    try:
+        _read_entries(dialect.parser(body), draft)
+    except ExpositionError as error:
+        error.read = tuple(draft.labels)
+        raise
+    return draft
+
+
+def _read_entries(parser: CarefulParser, draft: Draft) -> None:
     while (entry := parser.next()) is not None:
         if isinstance(entry, Meta):
             draft.add_meta(entry)
@@ -97,4 +106,3 @@ def read_carefully(body: bytes, dialect: Dialect, *, has_starts: bool) -> Draft:
         draft.members.append(draft.families.of_name(metric_name(labels)))
         draft.values.append(entry.value)
         draft.add_extras(entry.time, entry.exemplar)
-    return draft

@@ -19,6 +19,15 @@ class ScrapeError(Exception):
     """The whole scrape fails. The text is one line."""
 
 
+class PageError(ScrapeError):
+    """The page cannot be read to its end."""
+
+    def __init__(self, text: str, read: tuple[Labels, ...]) -> None:
+        """`read`: its series before the place."""
+        super().__init__(text)
+        self.read = read
+
+
 class LabelLimitError(ScrapeError):
     """One of label_limit, label_name_length_limit, label_value_length_limit."""
 
@@ -60,6 +69,10 @@ def long_label_value(metric: str, pair: tuple[str, str], length: int, limit: int
 
 def no_name() -> ScrapeError:
     return ScrapeError("missing metric name (__name__ label)")
+
+
+def not_unique(name: str) -> ScrapeError:
+    return ScrapeError(f"label name {quote(name)} is not unique: invalid sample")
 
 
 def invalid_names(labels: Labels) -> ScrapeError:

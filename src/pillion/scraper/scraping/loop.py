@@ -10,7 +10,13 @@ import msgspec
 
 from pillion.scraper.exposition import ExpositionError, Format, Page, PageReader, negotiate, page_reader
 from pillion.scraper.labels import Relabelling
-from pillion.scraper.scraping.failures import BodySizeError, LabelLimitError, SampleLimitError, ScrapeError
+from pillion.scraper.scraping.failures import (
+    BodySizeError,
+    LabelLimitError,
+    PageError,
+    SampleLimitError,
+    ScrapeError,
+)
 from pillion.scraper.scraping.fetching import Body, OpenFetch
 from pillion.scraper.scraping.report import Report
 from pillion.scraper.scraping.samplelabels import LabelLimits, SampleLabels
@@ -195,7 +201,7 @@ class ScrapeLoop:
                 self._reader = page_format, page_reader(page_format, starts=starts)
             return self._reader[1].read(body.content)
         except ExpositionError as error:
-            raise ScrapeError(str(error)) from error
+            raise PageError(str(error), error.read) from error
 
     def _take(self, scraped: Scraped) -> None:
         outcome = self.series.take(scraped)

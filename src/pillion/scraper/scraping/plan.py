@@ -65,13 +65,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """From places on the page to places in `series`; None: they are the same."""
 
 
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing of a page is taken; how far it was good is reported all the same."""
+
+    error: ScrapeError
+    scraped: int
+    added: int
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """No page with these series is taken."""
 
     page: PageSeries
-    error: ScrapeError
-    scraped: int
-    added: int
+    broken: Broken
 
 
 class SeriesCache:
@@ -86,15 +92,15 @@ class SeriesCache:
         """By the last `final`: series that are not dropped and were not known."""
 
     def final(
-        self, page: PageSeries, rules: SampleLabels, sample_limit: int
-    ) -> list[Labels | None] | _Broken:
-        """Of all series of the page, in order."""
+        self, series: Sequence[Labels], rules: SampleLabels, sample_limit: int, error: ScrapeError | None
+    ) -> list[Labels | None] | Broken:
+        """Of all series of a page, in order. `error`: why there are no more of them, unless they have a fault."""
         known = self._final
         found: list[Labels | None] = []
         new: dict[Labels, Labels | None] = {}
         self.added = appended = kept = 0
         try:
-            for exposed in page.labels:
+            for exposed in series:
                 if exposed in new:
                     final = new[exposed]  # twice on the page
                     kept += final is not None
@@ -107,12 +113,14 @@ class SeriesCache:
                         if exposed not in known and not 0 < sample_limit < appended:
                             self.added += 1
                 found.append(final)
-        except ScrapeError as error:
+        except ScrapeError as fault:
             self._keep_both(new)
-            return _Broken(error=error, scraped=len(found) + 1, added=kept)
-        if 0 < sample_limit < appended:
+            return Broken(error=fault, scraped=len(found) + 1, added=kept)
+        if error is None and 0 < sample_limit < appended:
+            error = SampleLimitError()
+        if error is not None:
             self._keep_both(new)
-            return _Broken(error=SampleLimitError(), scraped=len(found), added=kept)
+            return Broken(error=error, scraped=len(found), added=kept)
         self._final = new
         self._successful = len(new)
         return found
@@ -125,12 +133,6 @@ class SeriesCache:
             self._final |= new
 
 
-class _Broken(msgspec.Struct, frozen=True, kw_only=True):
-    error: ScrapeError
-    scraped: int
-    added: int
-
-
 def make_plan(
     page: PageSeries,
     cache: SeriesCache,
@@ -141,9 +143,9 @@ def make_plan(
     before: SeriesSet | None,
 ) -> Plan | Failure:
     """`before` is used again if its series are those of this page."""
-    found = cache.final(page, rules, sample_limit)
-    if isinstance(found, _Broken):
-        return Failure(page=page, error=found.error, scraped=found.scraped, added=found.added)
+    found = cache.final(page.labels, rules, sample_limit, None)
+    if isinstance(found, Broken):
+        return Failure(page=page, broken=found)
     first: dict[Labels, int] = {}
     places: list[int] = []
     repeats: list[tuple[int, int]] = []

@@ -5,6 +5,7 @@ Prometheus' scrape/scrape.go: mutateSampleLabels, resolveConflictingExposedLabel
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,8 @@ from pillion.scraper.labels import ValidationScheme, is_label_name, is_metric_na
 from pillion.scraper.scraping import failures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pillion.scraper.labels import Labels, Relabelling
 
 NAME = "__name__"
@@ -71,19 +74,43 @@ class SampleLabels:
 
     def final(self, exposed: Labels) -> Labels | None:
         """None: dropped. Raises ScrapeError: the whole scrape fails."""
-        names = self._names
-        if self._relabelling or any(name in names or not value for name, value in exposed):
-            changed = dict(exposed)
-            self._add_target(changed)
-            changed = {name: value for name, value in changed.items() if value}
-            if not self._relabelling.apply(changed) or not changed:
-                return None
-            pairs = self._pairs
-            final = tuple(sorted([pairs.get(pair, pair) for pair in changed.items()]))
-        else:
+        labels = dict(exposed)
+        if (
+            not self._relabelling
+            and len(labels) == len(exposed)
+            and self._names.isdisjoint(labels)
+            and "" not in labels.values()
+        ):
             final = tuple(sorted((*exposed, *self._target)))
+            self._check(final)
+            return final
+        return self._changed(exposed)
+
+    def _changed(self, exposed: Labels) -> Labels | None:
+        labels = dict(reversed(exposed))  # of a label that is there twice, the first is what relabelling sees
+        self._add_target(labels)
+        labels = {name: value for name, value in labels.items() if value}
+        doubled = {} if len(labels) == len(exposed) else self._doubled(exposed, labels)
+        if not self._relabelling.apply(labels) or not labels:
+            return None
+        pairs = self._pairs
+        final = tuple(sorted([pairs.get(pair, pair) for pair in labels.items()]))
         self._check(final)
+        for name, value in doubled.items():
+            if labels.get(name) == value:
+                raise failures.not_unique(name)
         return final
+
+    def _doubled(self, exposed: Labels, labels: Mapping[str, str]) -> dict[str, str]:
+        """Labels that the series has twice, unless the target's has taken their place. Relabelling may do away with
+        them; what is left the storage refuses (tsdb/head_append.go, HasDuplicateLabelNames)."""
+        counts = Counter(name for name, _ in exposed)
+        kept = self._names if not self._honors else ()
+        return {
+            name: labels[name]
+            for name in sorted(counts)
+            if counts[name] > 1 and name in labels and name not in kept
+        }
 
     def _add_target(self, labels: dict[str, str]) -> None:
         """A label that the page has with an empty value counts as there if labels are honored, as the Pushgateway

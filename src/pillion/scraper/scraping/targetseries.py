@@ -14,8 +14,8 @@ import msgspec
 from pillion.scraper.exposition.page import NO_TIME
 from pillion.scraper.samples import STALE, Batch, SeriesSet
 from pillion.scraper.scraping.exemplars import LastExemplars
-from pillion.scraper.scraping.failures import ScrapeError
-from pillion.scraper.scraping.plan import Failure, Plan, SeriesCache, make_plan
+from pillion.scraper.scraping.failures import PageError, ScrapeError
+from pillion.scraper.scraping.plan import Broken, Failure, Plan, SeriesCache, make_plan
 from pillion.scraper.scraping.report import Findings, Report
 from pillion.scraper.scraping.timed import Refused, TimedPage, TimedSamples
 
@@ -111,16 +111,18 @@ class TargetSeries:
         refused = Refused()
         batches: list[Batch] = []
         error = scraped.error
-        plan: Plan | Failure | None = None
+        plan: Plan | Broken | None = None
         exemplars_before = self._exemplars.out_of_order
         if error is None and scraped.page is not None and scraped.page.series.labels:
             plan, added = self._plan_of(scraped.page)
-            if isinstance(plan, Failure):
-                error = plan.error
-            else:
+            if isinstance(plan, Plan):
                 taken, tracked, refused = self._samples(plan, scraped.page, scraped)
                 batches += taken
                 batches += self._markers(tracked, scraped.time)
+        elif isinstance(error, PageError):
+            plan, added = self._broken_by(error)
+        if isinstance(plan, Broken):
+            error = plan.error
         if not isinstance(plan, Plan):
             batches += self._markers(_NOTHING, scraped.time)
         if scraped.page is not None and self._times_of(scraped.page) is None:
@@ -152,12 +154,17 @@ class TargetSeries:
         markers = _marked(tracked, time, lambda labels: labels not in living)
         return tuple(batch for batch in (*markers, self._report.end(time, living)) if len(batch.series))
 
-    def _plan_of(self, page: Page) -> tuple[Plan | Failure, int]:
+    def _broken_by(self, error: PageError) -> tuple[Broken | None, int]:
+        """A fault of a series before the place comes first. And how many series are new."""
+        found = self._cache.final(error.read, self._labels, self._rules.sample_limit, error)
+        return (found if isinstance(found, Broken) else None), self._cache.added
+
+    def _plan_of(self, page: Page) -> tuple[Plan | Broken, int]:
         """And how many series are new."""
         if self._plan is not None and self._plan.page is page.series:
             return self._plan, 0
         if self._failed is not None and self._failed.page is page.series:
-            return self._failed, 0
+            return self._failed.broken, 0
         made = make_plan(
             page.series,
             self._cache,
@@ -168,9 +175,9 @@ class TargetSeries:
         )
         if isinstance(made, Failure):
             self._failed = made
-        else:
-            self._plan, self._failed = made, None
-            self._exemplars.keep_only(made.series.labels)
+            return made.broken, self._cache.added
+        self._plan, self._failed = made, None
+        self._exemplars.keep_only(made.series.labels)
         return made, self._cache.added
 
     def _samples(self, plan: Plan, page: Page, scraped: Scraped) -> tuple[list[Batch], SeriesSet, Refused]:

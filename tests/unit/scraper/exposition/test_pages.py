@@ -138,9 +138,14 @@ def test_an_envoy_page_has_its_bounds_as_floats() -> None:
 
 def test_a_node_exporters_empty_and_escaped_labels_are_read() -> None:
     read = values(page_reader(Format.TEXT_0).read(NODE_EXPORTER.encode()))
-    assert read["node_filesystem_avail_bytes,device=/dev/sda1,fstype=ext4,mountpoint=/"] == 3.1234e10
+    assert (
+        read["node_filesystem_avail_bytes,device=/dev/sda1,device_error=,fstype=ext4,mountpoint=/"]
+        == 3.1234e10
+    )
     assert math.isnan(
-        read["node_filesystem_avail_bytes,device=//server/share,fstype=cifs,mountpoint=/mnt/C:\\x"]
+        read[
+            "node_filesystem_avail_bytes,device=//server/share,device_error=,fstype=cifs,mountpoint=/mnt/C:\\x"
+        ]
     )
     assert (
         read["node_uname_info,nodename=box,release=6.1.0,version=#1 SMP PREEMPT Debian 6.1 (2026-01-02)"] == 1

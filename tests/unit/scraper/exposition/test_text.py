@@ -37,7 +37,8 @@ def named(name: str, **labels: str) -> dict[str, str]:
         ('jobs {queue="mail"} 1', named("jobs", queue="mail")),
         ('jobs{queue="mail"}1', named("jobs", queue="mail")),
         ("jobs\t  1 \t", named("jobs")),
-        ('jobs{queue=""} 1', named("jobs")),
+        ('jobs{queue=""} 1', named("jobs", queue="")),
+        ('{""} 1', named("")),
         ('jobs{z="1",B="2"} 1', named("jobs", z="1", B="2")),
         ("rule:jobs:rate5m 1", named("rule:jobs:rate5m")),
         (r'jobs{path="C:\\new",said="\"hi\"\n",odd="\t"} 1', named("jobs", path="C:\\new", said='"hi"\n', odd=r"\t")),
@@ -77,6 +78,23 @@ def test_times_are_those_of_the_page() -> None:
     page = read("jobs 1 1700000000123\njobs_done 2\nold 3 0\n")
     assert page.times == array("q", [1700000000123, NO_TIME, 0])
     assert read("jobs 1\n").times is None
+
+
+def test_an_error_tells_the_series_before_it() -> None:
+    with pytest.raises(ExpositionError) as caught:
+        read("jobs 1\njobs_done 2\njobs x\nold 3\n")
+    assert caught.value.read == ((("__name__", "jobs"),), (("__name__", "jobs_done"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    [
+        ('jobs{x="2",x="1"} 1', (("__name__", "jobs"), ("x", "2"), ("x", "1"))),
+        ('jobs{__name__="x"} 1', (("__name__", "jobs"), ("__name__", "x"))),
+    ],
+)
+def test_labels_that_come_twice_come_twice(line: str, labels: tuple[tuple[str, str], ...]) -> None:
+    assert read(line).series.labels == (labels,)
 
 
 def test_series_that_come_twice_come_twice() -> None:
@@ -190,9 +208,6 @@ def test_metadata_are_those_of_the_family() -> None:
             'line 1: expected metric name after TYPE, got "1" ("INVALID") while parsing: "# TYPE 1"',
         ),
         (b"# HELP jobs \xff\n", r'line 1: help text "\xff" is not a valid utf8 string'),
-        ('jobs{x="1",x="2"} 1\n', 'line 1: label name "x" is not unique: invalid sample'),
-        ('jobs{__name__="x"} 1\n', 'line 1: label name "__name__" is not unique: invalid sample'),
-        ('{""} 1\n', "line 1: missing metric name (__name__ label)"),
         ('jobs{""="x"} 1\n', 'line 1: invalid metric name or label names: ""'),
         (b'{"\xff"} 1\n', r'line 1: invalid metric name or label names: "\xff"'),
     ],

@@ -12,9 +12,9 @@ from tests.unit.scraper.scraping.pages import (
     target_series,
 )
 
-from pillion.scraper.labels import Action, RelabelConfig, ValidationScheme, regexp
+from pillion.scraper.labels import Action, Labels, RelabelConfig, ValidationScheme, regexp
 from pillion.scraper.samples import Exemplar
-from pillion.scraper.scraping.failures import ScrapeError
+from pillion.scraper.scraping.failures import PageError, ScrapeError
 from pillion.scraper.scraping.samplelabels import LabelLimits
 
 A, B, C = series("a"), series("b"), series("c")
@@ -188,6 +188,58 @@ def test_a_series_that_cannot_be_fails_the_whole_scrape(
     outcome = take(target_series(rule, scheme=scheme), page((A, 1)), 1)
     assert str(outcome.error) == text
     assert page_samples(outcome) == []
+
+
+TWICE = (("__name__", "a"), ("n", "1"), ("n", "2"))
+
+
+@pytest.mark.parametrize(
+    ("exposed", "rule", "expected"),
+    [
+        (TWICE, None, 'label name "n" is not unique: invalid sample'),
+        (TWICE, RelabelConfig(regex=regexp("n"), action=Action.LABELDROP), final("a")),
+        (
+            TWICE,
+            RelabelConfig(source_labels=("n",), target_label="n", replacement="${1}x"),
+            final("a", n="1x"),
+        ),
+        (TWICE, RelabelConfig(source_labels=("n",), regex=regexp("1"), action=Action.DROP), None),
+        ((("__name__", "a"), ("job", "1"), ("job", "2")), None, final("a", exported_job="1")),
+        ((("__name__", ""), ("n", "1")), None, "missing metric name (__name__ label)"),
+        ((("__name__", ""),), RelabelConfig(target_label="__name__", replacement="a"), final("a")),
+        ((("__name__", ""),), RelabelConfig(source_labels=("job",), action=Action.DROP), None),
+    ],
+)
+def test_labels_that_come_twice_and_missing_names_are_judged_after_relabelling(
+    exposed: Labels, rule: RelabelConfig | None, expected: Labels | str | None
+) -> None:
+    outcome = take(target_series(*([rule] if rule else [])), page((exposed, 1)), 1)
+    if isinstance(expected, str):
+        assert (str(outcome.error), page_samples(outcome)) == (expected, [])
+    else:
+        assert page_samples(outcome) == ([(expected, 1, 1)] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("read", "error", "reported"),
+    [
+        ((A, B), "line 3: no", (2, 2, 2)),
+        ((A, series("dropped"), B), "line 3: no", (3, 2, 2)),
+        ((), "line 3: no", (0, 0, 0)),
+        ((A, (("__name__", ""),), B), "missing metric name (__name__ label)", (2, 1, 1)),
+    ],
+)
+def test_a_page_that_breaks_off_is_reported_as_far_as_it_was_read(
+    read: tuple[Labels, ...], error: str, reported: tuple[int, int, int]
+) -> None:
+    rule = RelabelConfig(source_labels=("__name__",), regex=regexp("dropped"), action=Action.DROP)
+    cache = target_series(rule)
+    outcome = take(cache, None, 1, PageError("line 3: no", read))
+    found = report_of(outcome)
+    names = ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added")
+    assert (str(outcome.error), tuple(found[name] for name in names), found["up"]) == (error, reported, 0)
+    again = report_of(take(cache, None, 2, PageError("line 3: no", read)))
+    assert again["scrape_series_added"] == 0  # they are known by now, as in Prometheus' cache
 
 
 def test_samples_with_their_own_time_keep_it_and_end_without_a_marker() -> None:
