@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 import msgspec
@@ -25,6 +25,7 @@ DEATH_PATIENCE = 0.5
 """Seconds that we stand still for a command to die of SIGKILL: a millisecond does, unless it hangs in the kernel."""
 
 _CHUNK = 1 << 16
+_PR_SET_PDEATHSIG = 1
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +163,20 @@ def _reap(popen: subprocess.Popen[bytes], pidfd: int) -> None:
     os.close(pidfd)
 
 
+def _bound_to_parent() -> Callable[[], None]:
+    """What a child does before its program begins, so that the kernel kills it when we die (prctl(2))."""
+    import ctypes
+
+    prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
+
+    def bind() -> None:
+        # The second half: we may have died before the first.
+        if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+            os._exit(127)
+
+    return bind
+
+
 def _input_file(data: bytes | None) -> int | IO[bytes]:
     """Input goes through an anonymous file: any size, and nobody has to feed a pipe."""
     if data is None:
@@ -184,11 +199,19 @@ class Process:
         stderr: int,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        dies_with_us: bool = False,
     ) -> None:
-        """Start it. Raises ProgramMissing."""
+        """Start it. `dies_with_us`: the kernel kills it when the calling thread ends. Raises ProgramMissing."""
         try:
             self._popen = subprocess.Popen(
-                argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, pass_fds=pass_fds, cwd="/"
+                argv,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=env,
+                pass_fds=pass_fds,
+                cwd="/",
+                preexec_fn=_bound_to_parent() if dies_with_us else None,  # noqa: PLW1509 - two system calls
             )
         except FileNotFoundError as error:
             raise ProgramMissing(argv[0]) from error
@@ -203,6 +226,15 @@ class Process:
     @property
     def is_running(self) -> bool:
         return self._popen.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; negative: the signal that ended it; None while it runs."""
+        return self._popen.poll()
 
     def close(self) -> None:
         """Kill it unless it has ended, and reap it."""
