@@ -30,3 +30,5 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     key_pem: str = ""
     bundle_pem: str = ""
     leaf: Leaf | None = None
+    warnings: tuple[str, ...] = ()
+    """What is allowed and probably not meant."""
