@@ -13,7 +13,7 @@ import functools
 import re
 from typing import TypeAlias
 
-from pillion.scraper.labels.retranslation import RegexpError, translate
+from pillion.re2 import RegexpError, translate
 
 Template: TypeAlias = tuple[str | int, ...]
 """Literal texts and numbers of groups."""

@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from pillion.scraper.labels.reclasses import (
+from pillion.re2.classes import (
     CLASS_ESCAPES,
     POSIX_CLASSES,
     Ranges,
@@ -34,7 +34,12 @@ _CONTROL = {"a": "\a", "f": "\f", "t": "\t", "n": "\n", "r": "\r", "v": "\v"}
 
 
 class RegexpError(ValueError):
-    """The expression is none of RE2's, or one that cannot be matched here."""
+    """The expression is none of RE2's, or one that cannot be matched here. Its text is Prometheus' message."""
+
+    def __init__(self, text: str, what: str = "") -> None:
+        super().__init__(text)
+        self.what = what or text
+        """The fault alone."""
 
 
 class Translation(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ def translate(text: str) -> Translation:
 
 
 def _failure(code: str, fragment: str) -> RegexpError:
-    return RegexpError(f"error parsing regexp: {code}: `{fragment}`")
+    return RegexpError(f"error parsing regexp: {code}: `{fragment}`", code)
 
 
 def _unclosed(text: str) -> RegexpError:
