@@ -127,10 +127,13 @@ def _validate_annotations(annotations: Mapping[str, Any], path: Path) -> list[Fi
     for key in sorted(annotations):
         # A label key, except that case does not matter.
         errors += [invalid(path, key, sentence) for sentence in names.qualified_name(key.lower())]
+    return errors + validate_annotations_size(annotations, path)
+
+
+def validate_annotations_size(annotations: Mapping[str, Any], path: Path) -> list[FieldError]:
+    """Of keys and values together (ValidateAnnotationsSize)."""
     size = sum(len(key.encode()) + len(str(value).encode()) for key, value in annotations.items())
-    if size > ANNOTATIONS_MAX_BYTES:
-        errors.append(too_long(path, ANNOTATIONS_MAX_BYTES))
-    return errors
+    return [too_long(path, ANNOTATIONS_MAX_BYTES)] if size > ANNOTATIONS_MAX_BYTES else []
 
 
 def _validate_owners(owners: Sequence[meta_v1.OwnerReference], path: Path) -> list[FieldError]:
