@@ -8,8 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.integration.promql_series import BASE, COUNT, STEP, fill, make_samples
 
-from pillion.scraper.query import Evaluation, Limits, Period, QueryError, Type, parse, type_of
+from pillion.scraper.query import (
+    Evaluation,
+    Limits,
+    ParseError,
+    Period,
+    QueryError,
+    Type,
+    format_expr,
+    format_pretty,
+    parse,
+    type_of,
+)
 from pillion.scraper.samples import Window
+from pillion.scraper.web.syntaxtree import tree_of
 
 WORDS = st.sampled_from(
     [
@@ -86,8 +98,21 @@ fill(WINDOW, make_samples())
 AT = BASE + STEP * COUNT
 
 
+ANY = st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=14).map(" ".join))
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=14).map(" ".join)))
+@given(ANY)
+def test_what_is_formatted_is_read_as_the_same(query: str) -> None:
+    with contextlib.suppress(ParseError):
+        expr = parse(query)
+        text = format_expr(expr)
+        assert tree_of(parse(text)) == tree_of(expr) or "NaN" in text
+        assert format_expr(parse(format_pretty(expr))) == text
+
+
+@settings(max_examples=400, deadline=None)
+@given(ANY)
 def test_any_text_is_answered_or_refused(query: str) -> None:
     with contextlib.suppress(QueryError):
         expr = parse(query)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pillion.scraper.labels.labels import as_text
+
 _VARIABLE = re.compile(
     r"\$(?:\{([*#$@!?\-0-9])\}|\{([A-Za-z0-9_]*)\}|(\{[^}]*\}?)|([*#$@!?\-0-9])|([A-Za-z0-9_]+))", re.ASCII
 )
@@ -21,6 +23,6 @@ def expand_variables(text: str, environment: Mapping[str, str], missing: list[st
             return "$"
         if name and not environment.get(name):
             missing.append(name)
-        return environment.get(name, "")
+        return as_text(environment.get(name, ""))
 
     return _VARIABLE.sub(value, text)

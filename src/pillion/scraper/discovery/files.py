@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pillion.scraper.configuration import ConfigurationError, read_target_groups
 from pillion.scraper.discovery.meta import with_meta
+from pillion.scraper.labels import as_text
 
 if TYPE_CHECKING:
     from pillion.scraper.configuration import FileSdConfig, TargetGroup
@@ -74,7 +75,7 @@ class FileDiscovery:
             return False
         state = self._states[file]
         self._counters.file_times[file] = state[2] // 1_000_000_000 if state is not None else 0
-        new = with_meta(groups, "__meta_filepath", file)
+        new = with_meta(groups, "__meta_filepath", as_text(file))
         has_changed = self._groups.get(file) != new
         self._groups[file] = new
         return has_changed

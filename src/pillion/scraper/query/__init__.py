@@ -12,6 +12,7 @@ from pillion.scraper.query.failure import ExecutionError, ParseError, QueryError
 from pillion.scraper.query.gofloats import format_float, format_sample, format_time
 from pillion.scraper.query.loading import Limits, Period
 from pillion.scraper.query.parsing import parse, parse_selector
+from pillion.scraper.query.printing import format_expr, format_pretty
 from pillion.scraper.query.syntax import Expr, Type
 from pillion.scraper.query.values import Range, Value, Vector
 
@@ -27,7 +28,9 @@ __all__ = [
     "Type",
     "Value",
     "Vector",
+    "format_expr",
     "format_float",
+    "format_pretty",
     "format_sample",
     "format_time",
     "parse",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pillion.scraper.query.syntax import Matching
 
 _VALUES = (Type.SCALAR, Type.VECTOR)
-_SHORT = {Type.SCALAR: "scalar", Type.VECTOR: "vector", Type.MATRIX: "matrix", Type.STRING: "string"}
+SHORT_TYPES = {Type.SCALAR: "scalar", Type.VECTOR: "vector", Type.MATRIX: "matrix", Type.STRING: "string"}
 _NAME = "__name__"
 
 
@@ -82,7 +82,7 @@ class _Checker:
                     self._fail(expr.start, f"{text}, got {quote(found)}")
             case Subquery():
                 if (found := self.visit(expr.expr)) is not Type.VECTOR:
-                    text = f"subquery is only allowed on instant vector, got {_SHORT[found]} instead"
+                    text = f"subquery is only allowed on instant vector, got {SHORT_TYPES[found]} instead"
                     self._fail(expr.start, text)
             case RangeSelector():
                 self.visit(expr.selector)

@@ -174,7 +174,7 @@ class _Parser:
         expr = self.expression(_SIGN_PRECEDENCE + 1)
         if isinstance(expr, Number):
             value = -expr.value if sign.kind == "-" else expr.value
-            return Number(start=sign.start, value=value)
+            return msgspec.structs.replace(expr, start=sign.start, value=value)
         return Unary(start=sign.start, op=sign.kind, expr=expr)
 
     def _primary(self) -> Expr:
@@ -188,7 +188,8 @@ class _Parser:
             case kinds.NUMBER:
                 return Number(start=token.start, value=self._number(self._take()))
             case kinds.DURATION:
-                return Number(start=token.start, value=self._milliseconds(self._take()) / 1000)
+                seconds = self._milliseconds(self._take()) / 1000
+                return Number(start=token.start, value=seconds, is_duration=True)
             case kinds.STRING:
                 self._take()
                 return Text(start=token.start, value=token.text)

@@ -38,6 +38,8 @@ class Cardinality(StrEnum):
 class Number(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     start: int
     value: float
+    is_duration: bool = False
+    """Written as `5m`; the value is in seconds."""
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -17,6 +17,7 @@ from pillion.scraper.query import (
     Range,
     Type,
     Value,
+    format_pretty,
     format_sample,
     format_time,
     parse,
@@ -26,6 +27,7 @@ from pillion.scraper.query.loading import TOO_MANY
 from pillion.scraper.query.syntax import RangeSelector, Selector, children
 from pillion.scraper.web.answers import ApiError, Kind, raw_success, success
 from pillion.scraper.web.parameters import MAX_TIME, MIN_TIME, Parameters, invalid
+from pillion.scraper.web.syntaxtree import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -123,6 +125,12 @@ class Queries:
                 for labels, entries in sorted(found.items())
             ]
         )
+
+    def formatted(self, asked: Parameters) -> Response:
+        return success(format_pretty(_parsed(asked)))
+
+    def parsed(self, asked: Parameters) -> Response:
+        return success(tree_of(_parsed(asked)))
 
     def _now(self) -> int:
         return round(self._clock.now() * 1000)

@@ -14,7 +14,7 @@ import msgspec
 
 from pillion.http.server import Asked, Response
 from pillion.scraper.web import federation, series, status, targets
-from pillion.scraper.web.answers import ApiError, Kind, failure, success, text
+from pillion.scraper.web.answers import ApiError, failure, success, text
 from pillion.scraper.web.parameters import Parameters
 from pillion.scraper.web.queries import Queries
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _API = "/api/v1/"
 _PAGES = frozenset(("/", "/graph", "/query", "/targets"))
-_FORM_PATHS = frozenset(("query", "query_range", "query_exemplars", "series", "labels"))
+_FORM_PATHS = frozenset(
+    ("query", "query_range", "query_exemplars", "format_query", "parse_query", "series", "labels")
+)
 """May be asked by POST, with a form."""
 _METRICS = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _NOT_FOUND = "404 page not found\n"
@@ -129,6 +131,10 @@ class Routes:
                 return await self._queries.range(asked)
             case ["query_exemplars"]:
                 return self._queries.exemplars(asked)
+            case ["format_query"]:
+                return self._queries.formatted(asked)
+            case ["parse_query"]:
+                return self._queries.parsed(asked)
             case ["series"]:
                 return series.series(view.window, asked)
             case ["labels"]:
@@ -187,8 +193,6 @@ def _nothing_of(path: str) -> Response | None:
             return success({"alerts": []})
         case "alertmanagers":
             return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
-        case "format_query" | "parse_query":
-            raise ApiError(Kind.NOT_FOUND, f"{path} is not supported here")
         case _:
             return None
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = "U__"
-_CODE = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
+_CODE = re.compile(r"__|_([0-9a-fA-F]{1,5})_")
+_ESCAPED_NAME = re.compile(rf"(?:[^_]|{_CODE.pattern})*")
+_SURROGATES = range(0xD800, 0xE000)
 
 
 def series(window: Window, asked: Parameters) -> Response:
@@ -48,10 +50,15 @@ def label_values(window: Window, name: str, asked: Parameters) -> Response:
 
 
 def unescaped(name: str) -> str:
-    """`U__a_2e_b` is `a.b`: names that a URL cannot have (common/model, UnescapeName with values)."""
-    if not name.startswith(_ESCAPED):
+    """`U__a_2e_b` is `a.b`: names that a URL cannot have (common/model, UnescapeName with values). What is not escaped
+    as it should be is itself."""
+    escaped = name.removeprefix(_ESCAPED)
+    if escaped == name or not _ESCAPED_NAME.fullmatch(escaped):
         return name
-    return _CODE.sub(lambda code: chr(int(code[1], 16)) if code[1] else "_", name.removeprefix(_ESCAPED))
+    codes = [int(code, 16) for code in _CODE.findall(escaped) if code]
+    if any(code in _SURROGATES for code in codes):
+        return name
+    return _CODE.sub(lambda code: chr(int(code[1], 16)) if code[1] else "_", escaped)
 
 
 def _selected(window: Window, asked: Parameters) -> set[Labels]:

@@ -116,6 +116,41 @@ def test_grafana_asks_for_names_with_a_form() -> None:
             [{"target": {"job": "other"}, "type": "gauge", "help": "Not the same.", "unit": ""}],
         ),
         ("/api/v1/scrape_pools", {}, {"scrapePools": ["agent", "other"]}),
+        ("/api/v1/label/U__d800_/values", {}, []),
+        ("/api/v1/label/U___d800_/values", {}, []),
+        ("/api/v1/label/U___10ffff_/values", {}, []),
+        ("/api/v1/format_query", {"query": "sum(up)by(job)"}, "sum by (job) (up)"),
+        (
+            "/api/v1/parse_query",
+            {"query": 'rate(up{a=~"b"}[5m] offset 1m) + 1m'},
+            {
+                "type": "binaryExpr",
+                "op": "+",
+                "lhs": {
+                    "type": "call",
+                    "func": {"name": "rate", "argTypes": ["matrix"], "variadic": 0, "returnType": "vector"},
+                    "args": [
+                        {
+                            "type": "matrixSelector",
+                            "name": "up",
+                            "range": 300_000,
+                            "offset": 60_000,
+                            "matchers": [
+                                {"name": "a", "value": "b", "type": "=~"},
+                                {"name": "__name__", "value": "up", "type": "="},
+                            ],
+                            "timestamp": None,
+                            "startOrEnd": None,
+                            "anchored": False,
+                            "smoothed": False,
+                        }
+                    ],
+                },
+                "rhs": {"type": "numberLiteral", "val": "60"},
+                "matching": None,
+                "bool": False,
+            },
+        ),
         ("/api/v1/rules", {}, {"groups": []}),
         ("/api/v1/alerts", {}, {"alerts": []}),
         ("/api/v1/query_exemplars", {"query": "up"}, []),
