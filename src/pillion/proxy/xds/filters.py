@@ -1,0 +1,119 @@
+"""HTTP filters: what is done to a request on its way, for routes that ask for it. Pure.
+
+In the listener every one of them is disabled; a route's own settings switch it on. So a route may come to need one
+without a new listener, which would close connections, and other routes do not pay for it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pillion.proxy.configuration.values import Cors, Identity, RateLimit, Route
+from pillion.proxy.xds.messages import FULL_PERCENT, duration, extension, san_matcher, string_matcher, typed
+from pillion.proxy.xds.snapshot import Resource
+
+CORS = "envoy.filters.http.cors"
+RBAC = "envoy.filters.http.rbac"
+RATE_LIMIT = "envoy.filters.http.local_ratelimit"
+BUFFER = "envoy.filters.http.buffer"
+_CORS = "envoy.extensions.filters.http.cors.v3."
+_RBAC = "envoy.extensions.filters.http.rbac.v3."
+_RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_BUFFER = "envoy.extensions.filters.http.buffer.v3."
+_MIN_FILL = 0.05
+"""Seconds: Envoy fills no bucket more often."""
+
+ROUTER = extension(
+    "envoy.filters.http.router",
+    "envoy.extensions.filters.http.router.v3.Router",
+    # No x-envoy-… header to the agent nor to who calls: they are nobody's business, and cost.
+    suppress_envoy_headers=True,
+)
+
+
+def inbound_filters() -> list[Resource]:
+    """In this order: a browser's question is answered before identities are asked, as it may come without one; who may
+    not call takes no token of the others' rate; what is refused for its rate is not read."""
+    return [
+        {**extension(CORS, _CORS + "Cors"), "disabled": True},
+        {**extension(RBAC, _RBAC + "RBAC"), "disabled": True},
+        {**extension(RATE_LIMIT, _RATE_LIMIT, stat_prefix="rate_limit"), "disabled": True},
+        {**extension(BUFFER, _BUFFER + "Buffer", max_request_bytes=1), "disabled": True},
+        ROUTER,
+    ]
+
+
+def route_settings(route: Route) -> Resource:
+    """`typed_per_filter_config` of a route."""
+    made: Resource = {}
+    if route.cors is not None:
+        made[CORS] = _cors(route.cors)
+    if route.allow:
+        made[RBAC] = _allow(route.allow)
+    if route.rate_limit is not None:
+        made[RATE_LIMIT] = _rate_limit(route.rate_limit)
+    if route.max_request_bytes:
+        made[BUFFER] = typed(
+            _BUFFER + "BufferPerRoute", buffer={"max_request_bytes": route.max_request_bytes}
+        )
+    return made
+
+
+def _allow(identities: tuple[Identity, ...]) -> Resource:
+    """By one kind of SAN each, of a certificate that was verified: the older `authenticated` would also compare a name
+    with other SANs and with the subject."""
+    principals = [
+        {
+            "custom": extension(
+                "envoy.rbac.principals.mtls_authenticated",
+                "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config",
+                san_matcher=san_matcher(identity),
+            )
+        }
+        for identity in identities
+    ]
+    policy = {"permissions": [{"any": True}], "principals": principals}
+    return typed(_RBAC + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": {"allow": policy}}})
+
+
+def _rate_limit(limit: RateLimit) -> Resource:
+    times = max(1, math.ceil(_MIN_FILL / limit.per))
+    until_next = max(1, math.ceil(limit.per / limit.requests))
+    return typed(
+        _RATE_LIMIT,
+        stat_prefix="rate_limit",
+        token_bucket={
+            "max_tokens": limit.burst,
+            "tokens_per_fill": limit.requests * times,
+            "fill_interval": duration(limit.per * times),
+        },
+        filter_enabled={"default_value": FULL_PERCENT},
+        filter_enforced={"default_value": FULL_PERCENT},
+        response_headers_to_add=[
+            {
+                "header": {"key": "retry-after", "value": str(until_next)},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+        # A gRPC client is told RESOURCE_EXHAUSTED instead of UNAVAILABLE, which it would try again at once.
+        rate_limited_as_resource_exhausted=True,
+    )
+
+
+def _cors(cors: Cors) -> Resource:
+    made: Resource = {
+        "allow_origin_string_match": [string_matcher(origin) for origin in cors.origins],
+        "allow_credentials": cors.credentials,
+        # A preflight of a foreign origin ends here too instead of reaching the agent.
+        "forward_not_matching_preflights": False,
+    }
+    for key, texts in (
+        ("allow_methods", cors.methods),
+        ("allow_headers", cors.headers),
+        ("expose_headers", cors.expose),
+    ):
+        if texts:
+            made[key] = ",".join(texts)
+    if cors.max_age:
+        made["max_age"] = str(int(cors.max_age))
+    return typed(_CORS + "CorsPolicy", **made)

@@ -1,0 +1,126 @@
+"""Listeners: ports that others call, and ports that the agent calls. Pure.
+
+Limits and the treatment of headers and paths are those of Envoy's "Configuring Envoy as an edge proxy".
+"""
+
+from __future__ import annotations
+
+from pillion.proxy.configuration.values import AccessLog, Configuration, Inbound, Outbound, Tls
+from pillion.proxy.xds import accesslog, filters, tracing
+from pillion.proxy.xds.clusters import BUFFER_BYTES
+from pillion.proxy.xds.messages import address, extension, file_source
+from pillion.proxy.xds.names import inbound_name, outbound_name, routes_file
+from pillion.proxy.xds.snapshot import Resource
+from pillion.proxy.xds.tls import downstream_socket
+
+_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_IDLE = 3600.0
+"""Seconds until a connection without requests is closed."""
+_HTTP2: Resource = {
+    "max_concurrent_streams": 100,
+    "initial_stream_window_size": 1 << 16,
+    "initial_connection_window_size": 1 << 20,
+    # WebSockets over HTTP/2 (RFC 8441).
+    "allow_connect": True,
+}
+
+
+def listeners(configuration: Configuration) -> dict[str, Resource]:
+    """All of a configuration, by name."""
+    made = [_inbound(inbound, configuration) for inbound in configuration.inbound]
+    made += [_outbound(outbound, configuration) for outbound in configuration.outbound]
+    return {listener["name"]: listener for listener in made}
+
+
+def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
+    made = _listener(inbound_name(inbound), inbound.address, inbound.port, "INBOUND")
+    if inbound.tls is Tls.NONE:
+        made["filter_chains"] = [_chain(inbound, configuration, "SANITIZE")]
+        return made
+    shown = "SANITIZE" if inbound.tls is Tls.SIMPLE else "SANITIZE_SET"
+    encrypted = _chain(inbound, configuration, shown)
+    encrypted["transport_socket"] = downstream_socket(inbound)
+    made["filter_chains"] = [encrypted]
+    if inbound.tls is Tls.PERMISSIVE:
+        encrypted["name"] = "tls"
+        encrypted["filter_chain_match"] = {"transport_protocol": "tls"}
+        plain = _chain(inbound, configuration, "SANITIZE")
+        plain["name"] = "plain"
+        plain["filter_chain_match"] = {"transport_protocol": "raw_buffer"}
+        made["filter_chains"].append(plain)
+        made["listener_filters"] = [
+            extension(
+                "envoy.filters.listener.tls_inspector",
+                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            )
+        ]
+    return made
+
+
+def _outbound(outbound: Outbound, configuration: Configuration) -> Resource:
+    made = _listener(outbound_name(outbound), "127.0.0.1", outbound.port, "OUTBOUND")
+    manager = _manager(outbound_name(outbound), configuration)
+    # The agent is not the edge: nothing it says of itself is doubted, and localhost means nothing to the other side.
+    manager |= {
+        "skip_xff_append": True,
+        "scheme_header_transformation": {"match_upstream": True},
+        "http_filters": [filters.ROUTER],
+    }
+    made["filter_chains"] = [{"filters": [extension(_NAME, _MANAGER, **manager)]}]
+    return made
+
+
+def _listener(name: str, host: str, port: int, direction: str) -> Resource:
+    return {
+        "name": name,
+        "stat_prefix": name,
+        "address": address(host, port),
+        "traffic_direction": direction,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters_timeout": "5s",
+    }
+
+
+_NAME = "envoy.filters.network.http_connection_manager"
+
+
+def _chain(inbound: Inbound, configuration: Configuration, certificate: str) -> Resource:
+    manager = _manager(inbound_name(inbound), configuration)
+    options = manager["common_http_protocol_options"]
+    # Python's frameworks take `_` for `-`: x_forwarded_for must not stand in for x-forwarded-for.
+    options["headers_with_underscores_action"] = "REJECT_REQUEST"
+    manager |= {
+        "use_remote_address": True,
+        "forward_client_cert_details": certificate,
+        "normalize_path": True,
+        "merge_slashes": True,
+        # Nobody agrees what %2F means, so a path with it could pass for another one where identities are asked.
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        # A client that sends its headers byte by byte holds nothing for longer; the body may take its time.
+        "request_headers_timeout": "15s",
+        "http_filters": filters.inbound_filters(),
+    }
+    if certificate == "SANITIZE_SET":
+        manager["set_current_client_cert_details"] = {"subject": True, "uri": True, "dns": True}
+    return {"filters": [extension(_NAME, _MANAGER, **manager)]}
+
+
+def _manager(name: str, configuration: Configuration) -> Resource:
+    made: Resource = {
+        "stat_prefix": name,
+        "rds": {"route_config_name": name, "config_source": file_source(routes_file(name))},
+        "common_http_protocol_options": {"idle_timeout": f"{_IDLE:.0f}s"},
+        "http2_protocol_options": _HTTP2,
+        # Nobody is internal by his address: a Pod's neighbour may not set timeouts and retries by x-envoy-… headers.
+        "internal_address_config": {"unix_sockets": False},
+        "server_header_transformation": "PASS_THROUGH",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "tracing": tracing.settings(configuration.tracing),
+    }
+    if configuration.access_log is not None:
+        made["access_log"] = [_access_log(configuration.access_log, name)]
+    return made
+
+
+def _access_log(settings: AccessLog, listener: str) -> Resource:
+    return accesslog.to_file(settings.path, listener)

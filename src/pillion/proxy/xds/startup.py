@@ -1,0 +1,58 @@
+"""What Envoy is started with: where to listen for its admin, which files to watch, what to count. Pure."""
+
+from __future__ import annotations
+
+from pillion.proxy.configuration.values import Configuration
+from pillion.proxy.xds.messages import address, extension, file_source
+from pillion.proxy.xds.names import CLUSTERS_FILE, LISTENERS_FILE
+from pillion.proxy.xds.placement import encode, in_folder, self_contained
+from pillion.proxy.xds.snapshot import Resource, Snapshot
+from pillion.proxy.xds.statistics import SETTINGS as STATISTICS
+
+MAX_CONNECTIONS = 10_000
+"""Of all listeners together; more are closed at once. Envoy's admin is not counted."""
+
+
+def bootstrap(configuration: Configuration, folder: str) -> bytes:
+    """For `envoy --config-path`: resources come from the files of `folder`."""
+    made = _bootstrap(configuration)
+    made["dynamic_resources"] = {
+        "lds_config": file_source(LISTENERS_FILE),
+        "cds_config": file_source(CLUSTERS_FILE),
+    }
+    return encode(in_folder(made, folder))
+
+
+def validation_bootstrap(configuration: Configuration, snapshot: Snapshot) -> bytes:
+    """For `envoy --mode validate`, which looks at no file that is watched: everything in one, keys included."""
+    made = _bootstrap(configuration)
+    made["static_resources"] = {
+        "listeners": [self_contained(one, snapshot) for one in snapshot.listeners.values()],
+        "clusters": [self_contained(one, snapshot) for one in snapshot.clusters.values()],
+        "secrets": [
+            {key: value for key, value in one.items() if key != "@type"} for one in snapshot.secrets.values()
+        ],
+    }
+    return encode(made)
+
+
+def _bootstrap(configuration: Configuration) -> Resource:
+    return {
+        "node": {"id": "pillion-proxy", "cluster": configuration.tracing.service},
+        "admin": {
+            "address": address("127.0.0.1", configuration.ports.admin),
+            "ignore_global_conn_limit": True,
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                extension(
+                    "envoy.resource_monitors.global_downstream_max_connections",
+                    "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                    max_active_downstream_connections=MAX_CONNECTIONS,
+                )
+            ]
+        },
+        "stats_config": STATISTICS,
+        # Only when somebody asks: nothing is pushed.
+        "stats_flush_on_admin": True,
+    }
