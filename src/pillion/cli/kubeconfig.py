@@ -10,9 +10,9 @@ import yaml
 
 from pillion.cli.options import state_dir_option
 from pillion.daemon.kubeconfig import NAME, merge_kubeconfig
-from pillion.daemon.privatefile import write_file
 from pillion.daemon.serving import open_state_dir
 from pillion.errors import HostError
+from pillion.privatefile import write_file
 
 
 @click.command(short_help="Print the kubeconfig of the server, or merge it into yours.")

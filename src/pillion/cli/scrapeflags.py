@@ -122,7 +122,7 @@ EFFECTIVE = (
         field="flush_deadline",
         type=duration,
         metavar="DURATION",
-        help="How long the end waits for destinations; the rest stays in the log.",
+        help="How long the end may take, the last scrape included; what is not delivered by then stays in the log.",
     ),
     Flag(
         name="window.retention",

@@ -44,7 +44,7 @@ def test_flags_have_prometheus_defaults() -> None:
     assert warnings == []
     assert (found.config_file, found.listen_addresses) == ("prometheus.yml", ("0.0.0.0:9090",))
     assert (found.storage_path, found.route_prefix, found.enable_lifecycle) == ("data/", "/", False)
-    assert dict(found.written)["storage.remote.flush-deadline"] == "1m"
+    assert dict(found.written)["storage.remote.flush-deadline"] == "25s"
     assert dict(found.written)["web.enable-lifecycle"] == "false"
 
 

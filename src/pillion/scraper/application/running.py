@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pillion.scraper.samples import Batch
 
 LAST_SCRAPE_SECONDS = 5.0
-"""For the scrapes at the end. The rest of a Pod's 30 s is for destinations."""
+"""For the scrapes at the end, but no more than half of the flush deadline: the rest is for destinations."""
 MAX_PORT = 65_535
 THREADS = 32
 """That wait for targets. A thread is begun when all others wait."""
@@ -132,9 +132,12 @@ class Application:
 
     async def _end(self) -> None:
         """The agent may be gone or not: what it can still say is taken, then destinations get what they have not."""
-        await self._jobs.stop(0 if self._ending_now.is_set() else LAST_SCRAPE_SECONDS)
+        seconds = self.flags.flush_deadline / 1000
+        deadline = self._clock.now() + seconds
+        await self._jobs.stop(0 if self._ending_now.is_set() else min(LAST_SCRAPE_SECONDS, seconds / 2))
         if self._remote is not None:
-            left = await asyncio.to_thread(self._remote.close, self.flags.flush_deadline / 1000)
+            grace = max(0.0, deadline - self._clock.now())
+            left = await asyncio.to_thread(self._remote.close, grace)
             if left:
                 self._log.warning("%d samples are left in the write-ahead log for the next start", left)
 

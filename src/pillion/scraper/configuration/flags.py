@@ -27,8 +27,9 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     wal_max_age: Milliseconds = Milliseconds(7_200_000)
     wal_max_size: Bytes = Bytes(256 << 20)
     """Of what waits for a destination: beyond either the oldest is dropped, and counted."""
-    flush_deadline: Milliseconds = Milliseconds(60_000)
-    """How long the end waits for destinations; the rest stays in the log."""
+    flush_deadline: Milliseconds = Milliseconds(25_000)
+    """How long the end may take, the last scrape included; the rest stays in the log. Prometheus has a minute, which a
+    Pod's 30 seconds of grace cut off."""
     window_retention: Milliseconds = Milliseconds(RETENTION)
     """How long samples can be asked for."""
     window_max_size: Bytes = Bytes(LIMIT)

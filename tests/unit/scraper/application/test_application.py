@@ -33,11 +33,14 @@ class World:
         self.pushes: list[Asked] = []
         self.push_status = HTTPStatus.NO_CONTENT
         self.port = 0
+        self.receiver_answers = asyncio.Event()
+        self.receiver_answers.set()
         self.application: Application
 
     async def answer(self, asked: Asked) -> Response:
         if asked.method == "POST":
             self.pushes.append(asked)
+            await self.receiver_answers.wait()
             return Response(status=self.push_status)
         self.scrapes += 1
         return Response(type="text/plain; version=0.0.4", body=b"# TYPE n counter\nn %d\n" % self.scrapes)
@@ -87,7 +90,9 @@ def live(
                 running = tasks.create_task(world.application.run())
                 await scenario(world)
                 async with asyncio.timeout(60):
-                    return world, await running
+                    status = await running
+                world.receiver_answers.set()
+                return world, status
 
     return asyncio.run(main())
 
@@ -184,6 +189,17 @@ def test_what_was_scraped_last_reaches_the_receiver_before_the_end(tmp_path: Pat
     world, status = live(tmp_path, scenario, REMOTE, flush_deadline=30_000)
     assert status == 0
     assert world.pushes[0].headers["content-encoding"] == "snappy"
+
+
+def test_a_receiver_that_never_answers_holds_up_the_end_until_the_deadline_only(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.receiver_answers.clear()
+        await world.until(lambda: world.pushes)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    world, status = live(tmp_path, scenario, REMOTE, flush_deadline=500)
+    assert status == 0
+    assert any(file.stat().st_size > 100 for file in (tmp_path / "data").rglob("0*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

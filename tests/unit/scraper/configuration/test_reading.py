@@ -256,7 +256,9 @@ def test_destinations_say_what_they_want() -> None:
 )
 def test_external_labels_know_the_environment(value: str, expanded: str) -> None:
     text = f"global: {{external_labels: {{a: '{value}'}}}}"
-    assert read(text, {"TEST": "TestValue", "BYTES": "a\udcff"}).global_config.external_labels == {"a": expanded}
+    assert read(text, {"TEST": "TestValue", "BYTES": "a\udcff"}).global_config.external_labels == {
+        "a": expanded
+    }
 
 
 def test_external_labels_are_sorted_and_may_have_any_name() -> None:
