@@ -18,8 +18,8 @@ from pillion.network import BridgeNetwork
 from pillion.node import Drivers
 from pillion.objects.models import core_v1
 from pillion.plan.facts import Allocatable, NodeFacts
-from pillion.plan.references import Configs, TokenSource
-from pillion.volumes import Volumes
+from pillion.plan.references import Configs
+from pillion.volumes import NO_CREDENTIALS, Credentials, Volumes
 
 __all__ = ["DEFAULT_STATE_DIR", "Config", "build_drivers", "node_facts"]
 
@@ -37,7 +37,7 @@ def build_drivers(
     configs: Configs,
     *,
     services: Callable[[], Iterable[core_v1.Service]] = tuple,
-    tokens: TokenSource | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> Drivers:
     """The real drivers of this machine. Raises HostError with everything that is missing, at once."""
     host = check_host()
@@ -48,7 +48,7 @@ def build_drivers(
         clock=clock,
         runtime=OciRuntime(state, clock, host),
         network=network,
-        volumes=Volumes(state, clock, tokens),
+        volumes=Volumes(state, clock, credentials),
         images=ImageStore(state, config.images),
         configs=configs,
         services=services,

@@ -48,6 +48,7 @@ from pillion.daemon.storedconfigs import StoredConfigs
 from pillion.node import Node, SavedPod
 from pillion.node.serving import PodServer
 from pillion.store import SqliteStore, Store
+from pillion.volumes import Credentials
 
 REFERENCES_PAUSE = 0.05
 """Seconds between two rounds of telling pods that ConfigMaps or Secrets have changed: a burst of changes is one."""
@@ -74,7 +75,7 @@ class ControlPlane:
         self._pod_tokens = PodTokens(self.store, tokens, clock)
         configs = StoredConfigs(self.store)
         self.drivers = build_drivers(
-            config, clock, configs, services=configs.services, tokens=self._pod_tokens
+            config, clock, configs, services=configs.services, credentials=Credentials(self._pod_tokens)
         )
         self.events = Events(self.api)
         self._writer = StatusWriter(self.api, self.events)

@@ -21,11 +21,12 @@ from pillion.objects.models import core_v1
 from pillion.plan.containerspec import Mount
 from pillion.plan.facts import NodeFacts
 from pillion.plan.pods import identity_of, spec_of
-from pillion.plan.references import Configs, EnvFiles, TokenSource
+from pillion.plan.references import Configs, EnvFiles
 from pillion.statedir import StateDir
 from pillion.units import Instant
 from pillion.volumes import mounts, subpath
 from pillion.volumes.atomicwriter import write_payload
+from pillion.volumes.credentials import NO_CREDENTIALS, CertificateSource, CredentialBundle, Credentials
 from pillion.volumes.emptydir import EmptyDir, huge_page_bytes, memory_size, set_up_empty_dir
 from pillion.volumes.failure import SubPathError, VolumeError, host_reason
 from pillion.volumes.hostpath import check_host_path
@@ -33,7 +34,15 @@ from pillion.volumes.ownership import apply_fs_group
 from pillion.volumes.payload import Payload, build_payload, holds_payload
 from pillion.volumes.removal import disk_usage, remove_tree
 
-__all__ = ["Refresh", "SubPathError", "Volumes"]
+__all__ = [
+    "NO_CREDENTIALS",
+    "CertificateSource",
+    "CredentialBundle",
+    "Credentials",
+    "Refresh",
+    "SubPathError",
+    "Volumes",
+]
 
 Failures = tuple[tuple[str, str], ...]
 """(volume, message); the message is what follows `MountVolume.SetUp failed for volume "v" : `."""
@@ -66,11 +75,10 @@ class _SetUp(msgspec.Struct, frozen=True, kw_only=True):
 class Volumes:
     """Sets volumes up under the state directory, keeps them current, and takes them away."""
 
-    def __init__(self, state: StateDir, clock: Clock, tokens: TokenSource | None = None) -> None:
-        """Without `tokens`, a volume that wants a service account's cannot be set up."""
+    def __init__(self, state: StateDir, clock: Clock, credentials: Credentials = NO_CREDENTIALS) -> None:
         self._state = state
         self._clock = clock
-        self._tokens = tokens
+        self._credentials = credentials
         self._locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 
     async def mount_all(
@@ -113,7 +121,10 @@ class Volumes:
         uid = identity_of(pod).uid
         ready: list[_SetUp] = []
         failures: list[tuple[str, str]] = []
-        for volume in volumes:
+        chosen = tuple(volumes)
+        await self._prepare(pod, chosen)
+        # From here to the thread nothing waits: whoever decides later also writes later.
+        for volume in chosen:
             try:
                 ready.append(self._decide(pod, volume, configs, node, pod_memory_bytes))
             except VolumeError as error:
@@ -121,6 +132,13 @@ class Volumes:
         now = self._clock.now()
         done = await self._in_thread(uid, lambda: self._set_up_all(uid, ready, now))
         return Refresh(updated=done.updated, failures=(*failures, *done.failures))
+
+    async def _prepare(self, pod: core_v1.Pod, volumes: Iterable[core_v1.Volume]) -> None:
+        certificates = self._credentials.certificates
+        if certificates is not None:
+            for volume in volumes:
+                if volume.projected is not None:
+                    await certificates.prepare(pod, volume)
 
     def _decide(
         self,
@@ -146,7 +164,7 @@ class Volumes:
                     size_bytes=memory_size(None, pod_memory_bytes, node.allocatable.memory_bytes),
                     fs_group=group,
                 ),
-                payload=build_payload(pod, volume, configs, node.allocatable, self._tokens),
+                payload=build_payload(pod, volume, configs, node.allocatable, self._credentials),
             )
         if (kind := _unsupported(volume)) is not None:
             raise VolumeError(

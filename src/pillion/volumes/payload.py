@@ -16,6 +16,7 @@ from pillion.plan.fieldpath import extract_field
 from pillion.plan.podplan import Role
 from pillion.plan.pods import container_named, containers_of, identity_of, spec_of
 from pillion.plan.references import ConfigError, Configs, TokenSource, secret_data
+from pillion.volumes.credentials import NO_CREDENTIALS, CertificateSource, Credentials
 from pillion.volumes.failure import VolumeError
 
 _MAX_NAME = 255
@@ -42,7 +43,7 @@ class _Reader(NamedTuple):
     namespace: str
     configs: Configs
     allocatable: Allocatable
-    tokens: TokenSource | None
+    credentials: Credentials
 
 
 def holds_payload(volume: core_v1.Volume) -> bool:
@@ -55,10 +56,10 @@ def build_payload(
     volume: core_v1.Volume,
     configs: Configs,
     allocatable: Allocatable,
-    tokens: TokenSource | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> Payload:
     """The files of `volume` as the objects are now. Raises VolumeError with the kubelet's message."""
-    reader = _Reader(pod, identity_of(pod).namespace, configs, allocatable, tokens)
+    reader = _Reader(pod, identity_of(pod).namespace, configs, allocatable, credentials)
     if (maps := volume.configMap) is not None:
         payload = _config_map(reader, maps.name, maps.items, maps.defaultMode, optional=maps.optional)
     elif (source := volume.secret) is not None:
@@ -68,7 +69,7 @@ def build_payload(
     elif (downward := volume.downwardAPI) is not None:
         payload = _downward(reader, downward.items, downward.defaultMode)
     elif (projected := volume.projected) is not None:
-        payload = _projected(reader, projected)
+        payload = _projected(reader, volume.name, projected)
     else:
         raise VolumeError(f'volume "{volume.name}" holds no objects')
     return {clean_path(path): file for path, file in payload.items()}
@@ -194,48 +195,82 @@ def _resource(reader: _Reader, selector: core_v1.ResourceFieldSelector) -> str:
     return resource_value(reader.pod, container, selector, reader.allocatable)
 
 
-def _projected(reader: _Reader, projected: core_v1.ProjectedVolumeSource) -> Payload:
+def _projected(reader: _Reader, volume: str, projected: core_v1.ProjectedVolumeSource) -> Payload:
     mode = _required(projected.defaultMode)
     payload: Payload = {}
     problems: list[str] = []
-    for source in projected.sources or ():
+    for index, source in enumerate(projected.sources or ()):
         try:
-            payload |= _projection(reader, source, mode)
-        except VolumeError as error:
+            payload |= _projection(reader, volume, index, source, mode)
+        except (VolumeError, ConfigError) as error:
             problems.append(str(error))
     _raise_all(problems)
     return payload
 
 
-def _projection(reader: _Reader, source: core_v1.VolumeProjection, mode: int) -> Payload:
+def _projection(
+    reader: _Reader, volume: str, index: int, source: core_v1.VolumeProjection, mode: int
+) -> Payload:
+    """Of the volume's source at `index`. Raises VolumeError, ConfigError."""
     if (secret := source.secret) is not None:
         return _secret(reader, secret.name, secret.items, mode, optional=secret.optional)
     if (config_map := source.configMap) is not None:
         return _config_map(reader, config_map.name, config_map.items, mode, optional=config_map.optional)
     if source.downwardAPI is not None:
         return _downward(reader, source.downwardAPI.items, mode)
-    if (token := source.serviceAccountToken) is not None and reader.tokens is not None:
-        return {token.path: _token(reader, reader.tokens, token, mode)}
-    for kind in ("serviceAccountToken", "clusterTrustBundle", "podCertificate"):
-        if getattr(source, kind) is not None:
-            raise VolumeError(f"{kind} sources of projected volumes are not supported by pillion yet")
-    return {}
+    return _credentials(reader, volume, index, source, mode)
 
 
-def _token(
-    reader: _Reader, tokens: TokenSource, source: core_v1.ServiceAccountTokenProjection, mode: int
-) -> File:
-    """Raises VolumeError. For its owner's eyes only when it is known who that is (projected.go: collectData)."""
+def _credentials(
+    reader: _Reader, volume: str, index: int, source: core_v1.VolumeProjection, mode: int
+) -> Payload:
+    """What is made for the pod. For its owner's eyes only when it is known who that is (projected.go: collectData).
+
+    Raises VolumeError, ConfigError.
+    """
+    tokens, certificates = reader.credentials
+    contents: dict[str, bytes] = {}
+    if (token := source.serviceAccountToken) is not None and tokens is not None:
+        contents[token.path] = _token(reader, tokens, token)
+    elif (asked := source.podCertificate) is not None and certificates is not None:
+        bundle = certificates.credential_bundle(reader.pod, volume, index)
+        contents[asked.credentialBundlePath or ""] = bundle.key + bundle.chain
+        contents[asked.keyPath or ""] = bundle.key
+        contents[asked.certificateChainPath or ""] = bundle.chain
+        contents.pop("", None)
+    elif (trusted := source.clusterTrustBundle) is not None and certificates is not None:
+        contents[trusted.path] = _trust_anchors(certificates, trusted)
+    else:
+        for kind in ("serviceAccountToken", "clusterTrustBundle", "podCertificate"):
+            if getattr(source, kind) is not None:
+                raise VolumeError(f"{kind} sources of projected volumes are not supported by pillion yet")
     context = spec_of(reader.pod).securityContext
     owner = _only_user(reader.pod)
     if owner is not None or (context is not None and context.fsGroup is not None):
         mode = 0o600
+    return {path: File(content, mode, owner) for path, content in contents.items()}
+
+
+def _token(reader: _Reader, tokens: TokenSource, source: core_v1.ServiceAccountTokenProjection) -> bytes:
+    """Raises ConfigError."""
     seconds = _TOKEN_SECONDS if source.expirationSeconds is None else source.expirationSeconds
-    try:
-        text = tokens.token(reader.pod, audience=source.audience or "", seconds=seconds)
-    except ConfigError as error:
-        raise VolumeError(str(error)) from error
-    return File(text.encode(), mode, owner)
+    return tokens.token(reader.pod, audience=source.audience or "", seconds=seconds).encode()
+
+
+def _trust_anchors(certificates: CertificateSource, source: core_v1.ClusterTrustBundleProjection) -> bytes:
+    """Raises VolumeError in the words of clustertrustbundle_manager.go, ConfigError."""
+    if source.name is not None:
+        anchors = certificates.trust_anchors_by_name(source.name)
+        missing = (
+            "while getting ClusterTrustBundle: "
+            f'clustertrustbundle.certificates.k8s.io "{source.name}" not found'
+        )
+    else:
+        anchors = certificates.trust_anchors_by_signer(source.signerName or "", source.labelSelector)
+        missing = "combination of signerName and labelSelector matched zero ClusterTrustBundles"
+    if anchors is None and not source.optional:
+        raise VolumeError(missing)
+    return anchors or b""
 
 
 def _only_user(pod: core_v1.Pod) -> int | None:

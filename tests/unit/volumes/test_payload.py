@@ -6,6 +6,8 @@ import pytest
 
 from pillion.objects.models import core_v1, meta_v1
 from pillion.plan.facts import Allocatable
+from pillion.plan.references import ConfigError
+from pillion.volumes.credentials import CredentialBundle, Credentials
 from pillion.volumes.failure import VolumeError
 from pillion.volumes.payload import File, Payload, build_payload, clean_path
 
@@ -80,8 +82,11 @@ def resource(
     return core_v1.DownwardAPIVolumeFile(path=path, resourceFieldRef=selector)
 
 
+ALLOCATABLE = Allocatable(cpu_millis=1500, memory_bytes=1 << 30)
+
+
 def build(volume: core_v1.Volume) -> Payload:
-    return build_payload(POD, volume, Objects(), Allocatable(cpu_millis=1500, memory_bytes=1 << 30))
+    return build_payload(POD, volume, Objects(), ALLOCATABLE)
 
 
 PROJECTED_SECRET = core_v1.VolumeProjection(
@@ -205,3 +210,109 @@ def test_a_path_that_would_leave_the_volume_or_its_layout_is_refused(path: str, 
 @pytest.mark.parametrize("path", ["a", ".hidden", "a..b", "a/..b"])
 def test_a_path_inside_is_kept(path: str) -> None:
     assert clean_path(path) == path
+
+
+class Certificates:
+    """One signer, one named bundle, and a key and a chain that say whose they are."""
+
+    async def prepare(self, pod: core_v1.Pod, volume: core_v1.Volume) -> None:
+        """Everything is there."""
+
+    def credential_bundle(self, pod: core_v1.Pod, volume: str, index: int) -> CredentialBundle:
+        if index > 1:
+            raise ConfigError("credential bundle is not issued yet")
+        return CredentialBundle(key=f"KEY {volume} {index}\n".encode(), chain=b"CHAIN\n")
+
+    def trust_anchors_by_name(self, name: str) -> bytes | None:
+        return b"NAMED\n" if name == "roots" else None
+
+    def trust_anchors_by_signer(self, signer: str, selector: meta_v1.LabelSelector | None) -> bytes | None:
+        return b"SIGNER\n" if signer == "pillion.dev/identity" and selector is not None else None
+
+
+def certificate(**paths: str) -> core_v1.VolumeProjection:
+    asked = core_v1.PodCertificateProjection(keyType="ECDSAP256", signerName="pillion.dev/identity", **paths)
+    return core_v1.VolumeProjection(podCertificate=asked)
+
+
+def trusted(**fields: object) -> core_v1.VolumeProjection:
+    source = core_v1.ClusterTrustBundleProjection(**{"path": "ca.crt"} | fields)
+    return core_v1.VolumeProjection(clusterTrustBundle=source)
+
+
+EMPTY = meta_v1.LabelSelector()
+ISSUED = Credentials(certificates=Certificates())
+
+
+@pytest.mark.parametrize(
+    ("source", "contents"),
+    [
+        (certificate(keyPath="k", certificateChainPath="c"), {"k": b"KEY v 0\n", "c": b"CHAIN\n"}),
+        (certificate(credentialBundlePath="b"), {"b": b"KEY v 0\nCHAIN\n"}),
+        (trusted(signerName="pillion.dev/identity", labelSelector=EMPTY), {"ca.crt": b"SIGNER\n"}),
+        (trusted(name="roots"), {"ca.crt": b"NAMED\n"}),
+        (trusted(name="nope", optional=True), {"ca.crt": b""}),
+        (trusted(signerName="example.com/other", optional=True), {"ca.crt": b""}),
+    ],
+)
+def test_what_a_signer_gives_is_written_where_it_was_asked_for(
+    source: core_v1.VolumeProjection, contents: dict[str, bytes]
+) -> None:
+    payload = build_payload(POD, projected(source), Objects(), ALLOCATABLE, ISSUED)
+    assert {path: file.content for path, file in payload.items()} == contents
+    assert {(file.mode, file.owner) for file in payload.values()} == {(0o640, None)}
+
+
+def test_a_key_is_for_the_only_user_of_its_pod() -> None:
+    source = certificate(keyPath="k", certificateChainPath="c")
+    spec = core_v1.PodSpec(
+        containers=POD.spec.containers,  # type: ignore[union-attr]
+        securityContext=core_v1.PodSecurityContext(runAsUser=1000),
+    )
+    pod = core_v1.Pod(metadata=POD.metadata, spec=spec)
+    payload = build_payload(pod, projected(source, trusted(name="roots")), Objects(), ALLOCATABLE, ISSUED)
+    assert {path: (file.mode, file.owner) for path, file in payload.items()} == {
+        "k": (0o600, 1000),
+        "c": (0o600, 1000),
+        "ca.crt": (0o600, 1000),
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            trusted(name="nope"),
+            'while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io "nope" not found',
+        ),
+        (
+            trusted(signerName="pillion.dev/identity"),
+            "combination of signerName and labelSelector matched zero ClusterTrustBundles",
+        ),
+    ],
+)
+def test_trust_anchors_that_are_missing_are_told_in_the_kubelets_words(
+    source: core_v1.VolumeProjection, message: str
+) -> None:
+    with pytest.raises(VolumeError) as refused:
+        build_payload(POD, projected(source), Objects(), ALLOCATABLE, ISSUED)
+    assert str(refused.value) == message
+
+
+def test_a_certificate_that_is_not_there_yet_is_told_with_all_else_that_is_missing() -> None:
+    sources = (
+        certificate(keyPath="a"),
+        certificate(keyPath="b"),
+        certificate(keyPath="c"),
+        trusted(name="x"),
+    )
+    with pytest.raises(VolumeError) as refused:
+        build_payload(POD, projected(*sources), Objects(), ALLOCATABLE, ISSUED)
+    assert str(refused.value) == (
+        "[credential bundle is not issued yet, "
+        'while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io "x" not found]'
+    )
+
+
+def test_a_credential_bundle_shows_its_key_to_nobody() -> None:
+    assert "SECRET" not in repr(CredentialBundle(key=b"SECRET", chain=b"CHAIN"))
