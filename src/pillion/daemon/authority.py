@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pillion.daemon.privatefile import write_file
 from pillion.errors import HostError
+from pillion.privatefile import write_file
 from pillion.units import Instant
 
 CA_LIFETIME = datetime.timedelta(days=3650)

@@ -17,9 +17,9 @@ from pillion.daemon.assembly import Config
 from pillion.daemon.controlplane import ControlPlane
 from pillion.daemon.httpserver import HOST, HttpServer, listen
 from pillion.daemon.kubeconfig import build_kubeconfig, format_kubeconfig
-from pillion.daemon.privatefile import write_file
 from pillion.daemon.serving import Ending, Serving, open_state_dir
 from pillion.errors import HostError
+from pillion.privatefile import write_file
 
 RENEWAL_PERIOD = 86_400.0
 """Seconds between two looks at the certificates."""
