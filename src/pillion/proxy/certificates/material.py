@@ -32,3 +32,7 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     leaf: Leaf | None = None
     warnings: tuple[str, ...] = ()
     """What is allowed and probably not meant."""
+
+    def __repr__(self) -> str:
+        """Without the key: a value may end up in a log."""
+        return f"Material(name={self.name!r}, leaf={self.leaf!r})"
