@@ -1,0 +1,200 @@
+"""Mappings and lists of `proxy.yaml`: which keys there are, and how they become the values' structs."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Container, Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pillion.proxy.configuration.failure import Wrong, nearest
+from pillion.proxy.configuration.reading import At, Json, Kind, Reading, described
+from pillion.yamltree import MappingNode, Node, SequenceNode
+
+Complaint: TypeAlias = tuple[str, str, str]
+"""The key, what is wrong with it, what to do."""
+Fill: TypeAlias = Callable[[dict[str, Any], At], None]
+"""Completes the fields that were read, before they become a struct."""
+Problems: TypeAlias = Callable[[Any, Container[str]], Iterator[Complaint]]
+"""What is wrong with a section by itself, given the keys that are written."""
+
+
+class Unusable(Exception):  # noqa: N818 - never leaves this package: it has been complained about
+    """There is no value."""
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    """As in the file."""
+    kind: Kind[Any]
+    help: str
+    """For the reference and for editors."""
+    is_needed: bool = False
+    default: str = ""
+    """In words, when it is not the struct's."""
+    elsewhere: str = ""
+    """The field; default: the name in snake_case."""
+
+    @property
+    def field(self) -> str:
+        return self.elsewhere or re.sub(r"(?<=[a-z])([A-Z])", lambda found: f"_{found[1].lower()}", self.name)
+
+
+def _nothing_to_fill(_values: dict[str, Any], _at: At) -> None:
+    pass
+
+
+def _no_problems(_section: Any, _written: Container[str]) -> Iterator[Complaint]:
+    yield from ()
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping that becomes a struct. The struct's defaults are the file's."""
+
+    cls: type[msgspec.Struct]
+    title: str
+    """Of its chapter in the reference."""
+    help: str
+    keys: tuple[Key, ...]
+    fill: Fill = _nothing_to_fill
+    problems: Problems = _no_problems
+    constraint: Json = {}
+    """What JSON Schema can say beyond the keys."""
+
+    @property
+    def noun(self) -> str:
+        return f"a mapping with {', '.join(key.name for key in self.keys[:3])}…"
+
+    @property
+    def takes(self) -> str:
+        return f"[{self.title}](#{self.title.lower().replace(' ', '-')})"
+
+    def read(self, node: Node, at: At, reading: Reading) -> Any:
+        if not isinstance(node, MappingNode):
+            raise Wrong(f"expected {self.noun}, found {described(node)}")
+        known = {key.name: key for key in self.keys}
+        values: dict[str, Any] = {}
+        lines = {name: pair.key.line for name, pair in node.pairs.items()}
+        before = len(reading.faults)
+        is_sound = not node.repeated
+        for name, pair in node.pairs.items():
+            here = at.key(name, pair.key.line)
+            if name not in known:
+                is_sound = False
+                remedy = nearest(name, known) or f"known here: {', '.join(known)}"
+                reading.fault(here, "unknown key", remedy)
+                continue
+            try:
+                value = values[known[name].field] = known[name].kind.read(pair.node, here, reading)
+            except Wrong as wrong:
+                is_sound = False
+                reading.fault(here, wrong.text, wrong.remedy)
+            except Unusable:
+                is_sound = False
+            else:
+                is_sound = is_sound and reading.is_sound(value)
+        is_whole = True
+        for key in self.keys:
+            if key.is_needed and key.field not in values:
+                is_whole = False
+                if key.name not in lines:
+                    reading.fault(at.key(key.name, at.line), "is missing", f"write {key.kind.noun}")
+        if not is_whole:
+            raise Unusable
+        self.fill(values, at)
+        if "line" in self.cls.__struct_fields__:
+            values["line"] = at.line
+        section = self.cls(**values)
+        if is_sound:
+            for name, text, remedy in self.problems(section, lines):
+                reading.fault(at.key(name, lines.get(name, at.line)) if name else at, text, remedy)
+                is_sound = False
+        assert is_sound or len(reading.faults) > before or node.repeated, "what is not sound is said"
+        reading.remember(section, at, lines, is_sound=is_sound)
+        return section
+
+    def write(self, value: Any) -> Any:
+        """Everything that holds, defaults too; not what is not there."""
+        written = {}
+        for key in self.keys:
+            if key.field not in self.cls.__struct_fields__:
+                continue
+            found = getattr(value, key.field)
+            if found is not None and found != () and found != "":
+                written[key.name] = key.kind.write(found)
+        return written
+
+    def schema(self) -> Json:
+        properties = {}
+        for key in self.keys:
+            about: Json = {"description": key.help}
+            if (default := self.default(key)) is not None:
+                about["default"] = default
+            properties[key.name] = key.kind.schema() | about
+        needed = [key.name for key in self.keys if key.is_needed]
+        schema: Json = {"type": "object", "additionalProperties": False, "properties": properties}
+        return schema | ({"required": needed} if needed else {}) | self.constraint
+
+    def default(self, key: Key) -> Any:
+        """What holds when the key is not written, as the file would say it; None: nothing, or it is told in words."""
+        if key.is_needed or key.default or key.field not in self.cls.__struct_fields__:
+            return None
+        default = _defaults(self.cls)[key.field]
+        return None if default is msgspec.NODEFAULT or default in (None, (), "") else key.kind.write(default)
+
+
+@functools.cache
+def _defaults(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.default for field in msgspec.structs.fields(cls)}
+
+
+class ListOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A list that is not empty: an empty one would say the same as none, or the opposite."""
+
+    item: Kind[Any]
+    said: str
+    """Of several: `routes`."""
+    empty: str = "remove the key"
+    """What to do about an empty list."""
+    are_apart: bool = False
+    """A bad item says nothing about the others: they are read and checked on."""
+
+    @property
+    def noun(self) -> str:
+        return f"a list of {self.said}"
+
+    @property
+    def takes(self) -> str:
+        return f"list of {self.item.takes}"
+
+    def read(self, node: Node, at: At, reading: Reading) -> tuple[Any, ...]:
+        if not isinstance(node, SequenceNode):
+            remedy = (
+                "put a dash before it"
+                if not isinstance(node, MappingNode) and described(node) != "nothing"
+                else ""
+            )
+            raise Wrong(f"expected {self.noun}, found {described(node)}", remedy)
+        if not node.items:
+            raise Wrong("is empty", self.empty)
+        items: list[Any] = []
+        for index, item in enumerate(node.items):
+            here = at.item(index, item.mark.line)
+            try:
+                items.append(self.item.read(item, here, reading))
+            except Wrong as wrong:
+                reading.fault(here, wrong.text, wrong.remedy)
+            except Unusable:
+                continue
+        are_sound = all(reading.is_sound(item) for item in items) and len(items) == len(node.items)
+        if not self.are_apart and not are_sound:
+            raise Unusable
+        return tuple(items)
+
+    def write(self, value: Any) -> Any:
+        return [self.item.write(item) for item in value]
+
+    def schema(self) -> Json:
+        return {"type": "array", "minItems": 1, "items": self.item.schema()}
