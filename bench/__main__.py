@@ -1,4 +1,4 @@
-"""`python -m bench [NAME…]`: run benchmarks and print one table. Without names: all of them, about eight minutes."""
+"""`python -m bench [NAME…]`: run benchmarks and print one table. Without names: all of them, about eleven minutes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench import (
     objects,
     peers,
     pods,
+    proxying,
     remotewrite,
     scraping,
     serving,
@@ -39,6 +40,7 @@ GROUPS = {
         "collect-files",
         "collect-load",
     ),
+    "proxy": ("proxy-requests", "proxy-latency", "proxy-memory", "proxy-start"),
     "scrape": ("scrape-costs", "scrape-idle"),
     "api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption"),
 }
@@ -72,6 +74,10 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "api-adoption": adoption.adoption,
         "exposition": exposition.exposition,
         "remote-write": remotewrite.remote_write,
+        "proxy-requests": proxying.throughput,
+        "proxy-latency": proxying.latency,
+        "proxy-memory": proxying.weight,
+        "proxy-start": proxying.start,
         "scrape-costs": scraping.scrape,
         "scrape-idle": scraping.scrape_idle,
     }
