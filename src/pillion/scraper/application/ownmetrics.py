@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pillion.scraper.exposition import WrittenFamily
+    from pillion.scraper.samples import Window
 
 
 class ConfigurationState(msgspec.Struct, kw_only=True):
@@ -44,6 +45,36 @@ def configuration_families(state: ConfigurationState) -> Iterator[WrittenFamily]
         "gauge",
         "1, with the version of pillion.",
         {(("version", __version__),): 1},
+    )
+
+
+def window_families(window: Window) -> Iterator[WrittenFamily]:
+    """What the API can be asked for. Prometheus has no such window, so the names are ours."""
+    for name, kind, help_text, value in (
+        ("samples", "gauge", "Samples in the window, all of which can be queried.", window.samples),
+        ("bytes", "gauge", "Bytes that they take.", window.size),
+        ("chunks", "gauge", "Blocks of columns that they are in.", window.chunks),
+        ("samples_appended_total", "counter", "Samples that came into the window.", window.appended),
+        (
+            "samples_out_of_order_total",
+            "counter",
+            "Samples older than others: left out.",
+            window.out_of_order,
+        ),
+    ):
+        yield family(f"pillion_window_{name}", kind, help_text, {(): value})
+    yield family(
+        "pillion_window_samples_dropped_total",
+        "counter",
+        "Samples that left the window: for their age, or earlier to stay within its size.",
+        {(("reason", "age"),): window.expired, (("reason", "size"),): window.dropped},
+    )
+    oldest, newest = window.span() or (0, 0)
+    yield family(
+        "pillion_window_seconds",
+        "gauge",
+        "Between the oldest and the newest sample.",
+        {(): (newest - oldest) / 1000},
     )
 
 

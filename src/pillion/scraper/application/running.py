@@ -21,6 +21,7 @@ from pillion.scraper.application.ownmetrics import (
     ConfigurationState,
     configuration_families,
     process_families,
+    window_families,
 )
 from pillion.scraper.application.targetsview import Targets
 from pillion.scraper.discovery import DiscoveryCounters
@@ -28,6 +29,7 @@ from pillion.scraper.exposition import Format, write_page
 from pillion.scraper.labels import labels_of
 from pillion.scraper.samples.window import Window
 from pillion.scraper.scraping.counters import ScrapeCounters
+from pillion.scraper.scraping.failurelogs import FailureLogs
 from pillion.scraper.scraping.fetching import http_fetching
 from pillion.scraper.scraping.jobs import Jobs
 from pillion.scraper.scraping.loop import Features, Surroundings
@@ -76,6 +78,7 @@ class Application:
         self._discovery_counters = DiscoveryCounters()
         self._scrape_counters = ScrapeCounters()
         self._remote: RemoteWrite | None = None
+        self._failures = FailureLogs(logging.getLogger(f"{LOG}.scraping"))
 
     async def run(self) -> int:
         """The exit status. Raises PillionError when it cannot start."""
@@ -87,6 +90,7 @@ class Application:
             failure = await self._begin(threads)
         finally:
             threads.shutdown(cancel_futures=True)
+            self._failures.close()
         if failure is not None:
             raise failure
         return 128 + self._signals[-1] if len(self._signals) > 1 else 0
@@ -110,6 +114,7 @@ class Application:
         self.targets = Targets(self._jobs)
         async with self._serving():
             await self._apply_remote_write(self.configuration)
+            self._failures.reopen(_failure_files(self.configuration))
             self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
             beside = tasks.create_task(self._obey_reloads())
             _tidy_memory()
@@ -204,6 +209,7 @@ class Application:
             appenders=(self,),
             counters=self._scrape_counters,
             log=logging.getLogger(f"{LOG}.scraping"),
+            failures=self._failures,
             features=_features(self.flags),
             labels_alive=self._jobs.labels_alive,
         )
@@ -244,6 +250,9 @@ class Application:
         async with self._reloading:
             try:
                 configuration = await asyncio.to_thread(self._read_again)
+                # With those of before: they are still needed if what follows fails.
+                files = _failure_files(self.configuration) | _failure_files(configuration)
+                self._failures.reopen(files)
                 await self._apply_remote_write(configuration)
             except PillionError as error:
                 self._state.is_successful = False
@@ -272,7 +281,8 @@ class Application:
             *process_families(self.started),
             *configuration_families(self._state),
             *self._discovery_counters.families(),
-            *self._scrape_counters.families(),
+            *self._scrape_counters.families(self._clock.now()),
+            *window_families(self.window),
         ]
         if self._remote is not None:
             from pillion.scraper.remotewrite.report import families as remote_families
@@ -287,6 +297,11 @@ def _host_and_port(address: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
         raise ManifestError(f"--web.listen-address: {address}: it is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _failure_files(configuration: Configuration) -> set[str]:
+    files = {config.scrape_failure_log_file for config in configuration.scrape_configs}
+    return {file for file in files if file}
 
 
 def _features(flags: Flags) -> Features:

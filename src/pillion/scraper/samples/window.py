@@ -85,6 +85,8 @@ class Window:
         """Samples."""
         self.dropped = 0
         """Samples that had to go before their time: for want of bytes."""
+        self.expired = 0
+        """Samples that went when they were as old as they may be."""
         self.out_of_order = 0
         """Samples that were not newer than what their set had."""
 
@@ -92,6 +94,10 @@ class Window:
     def size(self) -> int:
         """Bytes."""
         return self._bytes
+
+    @property
+    def samples(self) -> int:
+        return self.appended - self.dropped - self.expired
 
     @property
     def chunks(self) -> int:
@@ -137,7 +143,7 @@ class Window:
         horizon = self.newest - self._retention
         for key, slot in list(self._slots.items()):
             while slot.times and slot.end_of_first < horizon:
-                self._drop(key, slot)
+                self.expired += self._drop(key, slot)
         while self._bytes > self._limit:
             key, slot = min(self._slots.items(), key=lambda item: item[1].end_of_first)
             if slot is current and slot.blocks == 1:

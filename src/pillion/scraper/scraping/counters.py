@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from pillion.scraper.configuration import format_duration
 from pillion.scraper.discovery.counters import family
-from pillion.scraper.exposition import WrittenFamily, WrittenSample, format_float
-from pillion.scraper.labels import labels_of
+from pillion.scraper.exposition import WrittenFamily
 from pillion.scraper.samples import Metadata
+from pillion.scraper.scraping.observations import Histogram, Summary
+from pillion.units import go_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pillion.scraper.exposition import WrittenSample
 
 _INTERVALS = (0.01, 0.1, 1.0, 10.0)
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _PREFIX = "prometheus_target_"
 
 
-class Histogram:
-    """Of seconds."""
+class Lengths:
+    """How long something took, as a summary and as a histogram."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    def __init__(self) -> None:
+        self.summary = Summary()
+        self.histogram = Histogram(_INTERVALS)
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        place = sum(seconds > bound for bound in self.bounds)
-        self.counts[place] += 1
-        self.sum += seconds
-
-    def samples(self, name: str, labels: dict[str, str]) -> Iterator[WrittenSample]:
-        for bound, count in zip((*self.bounds, float("inf")), accumulate(self.counts), strict=True):
-            yield _sample(f"{name}_bucket", labels | {"le": format_float(bound)}, count)
-        yield _sample(f"{name}_sum", labels, self.sum)
-        yield _sample(f"{name}_count", labels, sum(self.counts))
+    def observe(self, seconds: float, now: float) -> None:
+        self.summary.observe(seconds, now)
+        self.histogram.observe(seconds)
 
 
 @dataclass
@@ -63,18 +55,21 @@ class ScrapeCounters:
     out_of_order: int = 0
     out_of_bounds: int = 0
     exemplars_out_of_order: int = 0
-    intervals: dict[int, Histogram] = field(default_factory=dict)
+    cache_flushes_forced: int = 0
+    intervals: defaultdict[int, Lengths] = field(default_factory=lambda: defaultdict(Lengths))
     """Between the begins of scrapes, by the interval in milliseconds."""
+    reload_lengths: defaultdict[int, Summary] = field(default_factory=lambda: defaultdict(Summary))
+    """By the interval, too."""
+    sync_lengths: defaultdict[str, Lengths] = field(default_factory=lambda: defaultdict(Lengths))
+    """By job."""
     durations: Histogram = field(default_factory=lambda: Histogram(_DURATIONS))
 
-    def observe_interval(self, interval: int, seconds: float) -> None:
-        self.intervals.setdefault(interval, Histogram(_INTERVALS)).observe(seconds)
-
     def forget(self, job: str) -> None:
-        for each in (self.syncs, self.sync_failures, self.targets, self.target_limits):
+        for each in (self.syncs, self.sync_failures, self.targets, self.target_limits, self.sync_lengths):
             each.pop(job, None)
 
-    def families(self) -> Iterator[WrittenFamily]:
+    def families(self, now: float) -> Iterator[WrittenFamily]:
+        """`now` in seconds since the epoch."""
         for name, help_text, value in self._totals():
             yield family(f"{_PREFIX}{name}_total", "counter", help_text, {(): value})
         for name, kind, help_text, values in (
@@ -94,7 +89,7 @@ class ScrapeCounters:
                 help_text,
                 {(("scrape_job", job),): value for job, value in values.items()},
             )
-        yield from self._times()
+        yield from self._times(now)
 
     def _totals(self) -> tuple[tuple[str, str, int], ...]:
         return (
@@ -123,6 +118,16 @@ class ScrapeCounters:
                 self.exceeded_body_size,
             ),
             (
+                "scrapes_exceeded_native_histogram_bucket_limit",
+                "Scrapes that hit the native histogram bucket limit: none, as there are no native histograms.",
+                0,
+            ),
+            (
+                "scrapes_cache_flush_forced",
+                "Times that the cache of a target's labels was emptied as failing pages had filled it.",
+                self.cache_flushes_forced,
+            ),
+            (
                 "scrapes_sample_duplicate_timestamp",
                 "Samples rejected as another one has the same series and time.",
                 self.duplicates,
@@ -136,35 +141,42 @@ class ScrapeCounters:
             ),
         )
 
-    def _times(self) -> Iterator[WrittenFamily]:
-        """The summary has no quantiles: its rate is what people look at."""
-        name = f"{_PREFIX}interval_length_seconds"
-        by_interval = [
-            ({"interval": format_duration(interval)}, found)
-            for interval, found in sorted(self.intervals.items())
-        ]
-        yield WrittenFamily(
-            metadata=Metadata(name=name, type="summary", help="Actual intervals between scrapes."),
-            samples=tuple(
+    def _times(self, now: float) -> Iterator[WrittenFamily]:
+        by_interval = {go_milliseconds(interval): found for interval, found in sorted(self.intervals.items())}
+        yield from _lengths("interval", "interval", "Actual intervals between scrapes.", by_interval, now)
+        yield from _lengths(
+            "sync", "scrape_job", "How long syncs of scrape pools took.", self.sync_lengths, now
+        )
+        yield _family(
+            "reload_length_seconds",
+            "summary",
+            "How long reloads of scrape pools took.",
+            (
                 sample
-                for labels, found in by_interval
-                for sample in (
-                    _sample(f"{name}_sum", labels, found.sum),
-                    _sample(f"{name}_count", labels, sum(found.counts)),
+                for interval, found in sorted(self.reload_lengths.items())
+                for sample in found.samples(
+                    f"{_PREFIX}reload_length_seconds", {"interval": go_milliseconds(interval)}, now
                 )
             ),
         )
-        name = f"{_PREFIX}interval_length_histogram_seconds"
-        yield WrittenFamily(
-            metadata=Metadata(name=name, type="histogram", help="Actual intervals between scrapes."),
-            samples=tuple(sample for labels, found in by_interval for sample in found.samples(name, labels)),
-        )
-        name = f"{_PREFIX}scrape_duration_seconds"
-        yield WrittenFamily(
-            metadata=Metadata(name=name, type="histogram", help="How long scrapes took."),
-            samples=tuple(self.durations.samples(name, {})),
-        )
+        name = "scrape_duration_seconds"
+        samples = self.durations.samples(_PREFIX + name, {})
+        yield _family(name, "histogram", "How long scrapes took.", samples)
 
 
-def _sample(name: str, labels: dict[str, str], value: float) -> WrittenSample:
-    return WrittenSample(labels=labels_of(labels | {"__name__": name}), value=float(value))
+def _lengths(
+    what: str, label: str, help_text: str, all_found: Mapping[str, Lengths], now: float
+) -> Iterator[WrittenFamily]:
+    name = f"{what}_length_seconds"
+    by_label = [({label: value}, found) for value, found in all_found.items()]
+    summaries = (found.summary.samples(_PREFIX + name, labels, now) for labels, found in by_label)
+    yield _family(name, "summary", help_text, chain.from_iterable(summaries))
+    name = f"{what}_length_histogram_seconds"
+    histograms = (found.histogram.samples(_PREFIX + name, labels) for labels, found in by_label)
+    yield _family(name, "histogram", help_text, chain.from_iterable(histograms))
+
+
+def _family(name: str, kind: str, help_text: str, samples: Iterable[WrittenSample]) -> WrittenFamily:
+    return WrittenFamily(
+        metadata=Metadata(name=_PREFIX + name, type=kind, help=help_text), samples=tuple(samples)
+    )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pillion.scraper.labels import Labels
     from pillion.scraper.samples import Appender, Batch, Metadata
     from pillion.scraper.scraping.counters import ScrapeCounters
+    from pillion.scraper.scraping.failurelogs import FailureLogs
     from pillion.scraper.scraping.targets import Target
 
 
@@ -57,6 +58,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     appenders: tuple[Appender, ...]
     counters: ScrapeCounters
     log: logging.Logger
+    failures: FailureLogs
     features: Features = Features()
     labels_alive: Callable[[], Collection[Labels]]
     """All series that some target has now."""
@@ -166,7 +168,7 @@ class ScrapeLoop:
             clock, counters = self._surroundings.clock, self._surroundings.counters
             begun = clock.now()
             if self._begun is not None:
-                counters.observe_interval(self.target.interval, begun - self._begun / SECOND)
+                counters.intervals[self.target.interval].observe(begun - self._begun / SECOND, begun)
             self._begun = int(begun * SECOND)
             page, error, size = None, None, 0
             try:
@@ -179,6 +181,8 @@ class ScrapeLoop:
                 error = failure
                 size = -1 if isinstance(failure, BodySizeError) else size
             now = clock.now()
+            if error is not None and not self.forced_error and not isinstance(error, PageError):
+                self._log_failure(error, now)
             self._take(
                 Scraped(
                     page=page,
@@ -188,6 +192,14 @@ class ScrapeLoop:
                     duration=now - begun,
                     body_size=size,
                 )
+            )
+
+    def _log_failure(self, error: ScrapeError, now: float) -> None:
+        """What could not be had; a page that cannot be read is not among it, in Prometheus neither."""
+        file = self._config.scrape_failure_log_file
+        if file:
+            self._surroundings.failures.write(
+                file, job=self._config.job_name, target=self.target.url, error=str(error), now=now
             )
 
     def _read(self, body: Body) -> Page | None:
@@ -215,6 +227,7 @@ class ScrapeLoop:
     def _count(self, outcome: Outcome) -> None:
         counters, log = self._surroundings.counters, self._surroundings.log
         counters.durations.observe(outcome.findings.duration)
+        counters.cache_flushes_forced += outcome.has_flushed
         match outcome.error:
             case None:
                 pass

@@ -83,11 +83,13 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 class SeriesCache:
     """The final labels of the series that were seen last, by what the page has. Tells which series are new."""
 
-    __slots__ = ("_final", "_successful", "added")
+    __slots__ = ("_final", "_successful", "added", "flushes")
 
     def __init__(self) -> None:
         self._final: dict[Labels, Labels | None] = {}
         self._successful = 0
+        self.flushes = 0
+        """How often it was emptied, as pages that failed had filled it."""
         self.added = 0
         """By the last `final`: series that are not dropped and were not known."""
 
@@ -129,6 +131,7 @@ class SeriesCache:
         """A failed scrape forgets nothing, as long as failing pages that vary do not fill the memory."""
         if len(self._final) > 2 * self._successful + 1000:
             self._final = new
+            self.flushes += 1
         else:
             self._final |= new
 

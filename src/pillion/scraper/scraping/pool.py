@@ -47,7 +47,8 @@ class ScrapePool:
     def sync(self, groups: Sequence[TargetGroup]) -> None:
         """These are the groups from now on. Targets that stay keep their phase and what is known of their series."""
         self._groups = groups
-        counters = self._surroundings.counters
+        counters, clock = self._surroundings.counters, self._surroundings.clock
+        begun = clock.now()
         targets = self._targets(groups)
         for key in [key for key in self._loops if key not in targets]:
             self._retire(key)
@@ -59,6 +60,8 @@ class ScrapePool:
             else:
                 loop.target = target  # the same, but for the labels that it was discovered with
         self._limit_targets()
+        now = clock.now()
+        counters.sync_lengths[self.job].observe(now - begun, now)
         counters.syncs[self.job] += 1
         counters.targets[self.job] = len(self._loops)
 
@@ -66,8 +69,10 @@ class ScrapePool:
         """Another configuration of the same job."""
         if config == self._config:
             return
-        self._surroundings.counters.reloads += 1
-        self._surroundings.counters.target_limits[config.job_name] = config.target_limit
+        counters, clock = self._surroundings.counters, self._surroundings.clock
+        begun = clock.now()
+        counters.reloads += 1
+        counters.target_limits[config.job_name] = config.target_limit
         self._config = config
         self._relabelling = Relabelling(config.relabel_configs)
         for loop in self._loops.values():
@@ -75,6 +80,8 @@ class ScrapePool:
             if ended is not None:
                 self._end_later(ended, loop.target)
         self.sync(self._groups)
+        now = clock.now()
+        counters.reload_lengths[config.scrape_interval].observe(now - begun, now)
 
     def retire(self) -> None:
         """The job is gone; its series end as those of targets that are gone."""

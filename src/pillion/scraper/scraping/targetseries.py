@@ -46,6 +46,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     findings: Findings
     refused: Refused
     exemplars_out_of_order: int = 0
+    has_flushed: bool = False
+    """Failing pages had filled the cache of labels."""
 
 
 class Scraped(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,7 @@ class TargetSeries:
         batches: list[Batch] = []
         error = scraped.error
         plan: Plan | Broken | None = None
-        exemplars_before = self._exemplars.out_of_order
+        exemplars_before, flushes_before = self._exemplars.out_of_order, self._cache.flushes
         if error is None and scraped.page is not None and scraped.page.series.labels:
             plan, added = self._plan_of(scraped.page)
             if isinstance(plan, Plan):
@@ -144,6 +146,7 @@ class TargetSeries:
             findings=findings,
             refused=refused,
             exemplars_out_of_order=self._exemplars.out_of_order - exemplars_before,
+            has_flushed=self._cache.flushes > flushes_before,
         )
 
     def end(self, time: int, alive: Collection[Labels]) -> tuple[Batch, ...]:

@@ -143,7 +143,10 @@ def test_our_own_metrics_are_a_page(tmp_path: Path) -> None:
             'prometheus_target_scrape_pool_targets{scrape_job="agent"} 1',
             "prometheus_target_scrapes_exceeded_sample_limit_total 0",
             "process_resident_memory_bytes",
-            'prometheus_target_interval_length_seconds_count{interval="1s"}',
+            'prometheus_target_interval_length_seconds{interval="1s",quantile="0.5"}',
+            'prometheus_target_sync_length_seconds_count{scrape_job="agent"} 1',
+            'pillion_window_samples_dropped_total{reason="age"} 0',
+            "pillion_window_samples ",
         ):
             assert line in text
         world.application.quit()
@@ -197,7 +200,7 @@ def test_a_receiver_that_never_answers_holds_up_the_end_until_the_deadline_only(
         await world.until(lambda: world.pushes)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    world, status = live(tmp_path, scenario, REMOTE, flush_deadline=500)
+    _, status = live(tmp_path, scenario, REMOTE, flush_deadline=500)
     assert status == 0
     assert any(file.stat().st_size > 100 for file in (tmp_path / "data").rglob("0*"))
 

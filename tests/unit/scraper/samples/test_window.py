@@ -110,6 +110,7 @@ def test_an_hour_is_kept() -> None:
     oldest = samples(window, "a")[0][0]
     assert 199 - 60 - 32 <= oldest / MINUTE <= 199 - 60
     assert window.dropped == 0
+    assert window.samples == len(samples(window, "a")) == 200 - window.expired
 
 
 def test_beyond_its_bytes_the_oldest_goes_and_is_counted() -> None:

@@ -16,6 +16,7 @@ from pillion.scraper.configuration import ScrapeConfig, TargetGroup
 from pillion.scraper.discovery import DiscoveryCounters
 from pillion.scraper.samples import Batch
 from pillion.scraper.scraping.counters import ScrapeCounters
+from pillion.scraper.scraping.failurelogs import FailureLogs
 from pillion.scraper.scraping.failures import ScrapeError
 from pillion.scraper.scraping.fetching import Body
 from pillion.scraper.scraping.jobs import Jobs
@@ -74,6 +75,7 @@ class Lab:
         self.asked: list[tuple[str, float]] = []
         self.batches: list[Batch] = []
         self.counters = ScrapeCounters()
+        self.failures = FailureLogs(LOG)
         self.jobs = Jobs(
             discovery.Surroundings(
                 tasks=tasks,
@@ -92,6 +94,7 @@ class Lab:
             appenders=(self,),
             counters=self.counters,
             log=LOG,
+            failures=self.failures,
             features=Features(**features),
             labels_alive=self.jobs.labels_alive,
         )
@@ -131,6 +134,7 @@ def run(scenario: Callable[[Lab], Awaitable[None]], **features: Any) -> Lab:
             await scenario(lab)
             lab.apply()
             await lab.jobs.stop(0)
+            lab.failures.close()
             for task in tasks._tasks:  # type: ignore[attr-defined]
                 task.cancel()
         return lab
