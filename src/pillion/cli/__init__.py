@@ -32,6 +32,11 @@ _COMMANDS = {
         "scrape",
         "Scrape metrics as Prometheus' configuration says, and forward them.",
     ),
+    "proxy": (
+        "pillion.cli.proxy",
+        "proxy",
+        "Terminate TLS and mTLS in front of an agent, with real Envoy.",
+    ),
     "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
 }
 

@@ -84,10 +84,6 @@ class EnvoyProcess:
         return self._process.pid
 
     @property
-    def is_running(self) -> bool:
-        return self._process.is_running
-
-    @property
     def severe(self) -> list[str]:
         """The latest warnings and errors."""
         return list(self._severe)
@@ -95,12 +91,16 @@ class EnvoyProcess:
     def forget_severe(self) -> None:
         self._severe.clear()
 
-    async def ended(self) -> int:
-        """Its status, when it has ended; negative: by that signal."""
-        await self._process.ended()
+    @property
+    def status(self) -> int:
+        """Of one that has ended; negative: by that signal."""
         status = self._process.status
         assert status is not None
         return status
+
+    async def ended(self) -> None:
+        """Return when it has ended."""
+        await self._process.ended()
 
     def terminate(self) -> None:
         """Ask it to end: it closes what it has open and does not wait for requests."""

@@ -1,0 +1,233 @@
+"""Updates while serving: the configuration and the certificates, taken when they are good, said when they are not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pillion.errors import HostError, ManifestError, PillionError
+from pillion.proxy.application import ports, preparation
+from pillion.proxy.application.delivery import Delivery, ask_envoy
+from pillion.proxy.application.expiry import Stage, stage
+from pillion.proxy.application.preparation import Prepared, prepare
+from pillion.proxy.application.state import CONFIGURATION, Outcome, State
+from pillion.proxy.application.watching import Watched, changed, look
+from pillion.proxy.certificates.apart import read_all_apart
+from pillion.proxy.certificates.faults import CertificateError
+from pillion.proxy.certificates.material import Material
+from pillion.proxy.envoy.validation import EnvoyRefusedError
+from pillion.units import Instant
+
+if TYPE_CHECKING:
+    from pillion.clock import Clock
+    from pillion.proxy.configuration.values import Certificate, Configuration
+    from pillion.proxy.envoy.launch import Call, EnvoyProcess
+
+RETRY = 30.0
+"""Seconds after which a certificate that was refused is read again: one that was not valid yet may be now."""
+
+Found = Mapping[str, Material | CertificateError]
+
+
+class RestartNeededError(ManifestError):
+    """The running Envoy cannot take the change."""
+
+
+class Updates:
+    """What is served, and how it becomes something else."""
+
+    def __init__(self, prepared: Prepared, state: State, clock: Clock, log: logging.Logger) -> None:
+        self.prepared = prepared
+        self._state = state
+        self._clock = clock
+        self._log = log
+        self._held = frozenset(place.bound for place in ports.places(prepared.configuration))
+        self._watched = Watched(used=look(self._paths()), seen={})
+        self._retry_at = clock.now()
+        self._last_errors: dict[str, str] = {}
+        self._stages: dict[str, Stage] = {}
+        self._show(prepared)
+
+    def begin(self, call: Call, delivery: Delivery, envoy: EnvoyProcess) -> None:
+        self._call, self._delivery, self._envoy = call, delivery, envoy
+
+    async def look(self) -> None:
+        """Once a second: take what has changed."""
+        paths, self._watched = changed(self._watched, look(self._paths()))
+        now = self._clock.now()
+        if self.prepared.configuration.file in paths:
+            await self.take_configuration()
+        elif paths or self._is_retry_due(now):
+            await self._take_certificates(paths)
+        self._tell_of_ends(now)
+
+    async def take_configuration(self) -> None:
+        """Read everything again. What is wrong is logged and counted, and what was served stays."""
+        try:
+            prepared, errors = await self._read_configuration()
+            await ask_envoy(self._call, prepared.configuration, prepared.snapshot)
+            await self._delivery.deliver(prepared.snapshot, self._envoy)
+        except PillionError as error:
+            self._refuse(CONFIGURATION, _reason(error), error)
+            return
+        finally:
+            self._watched = msgspec.structs.replace(self._watched, used=look(self._paths()))
+        self._held |= {place.bound for place in ports.places(prepared.configuration)}
+        self._state.configuration = Outcome(successful_at=self._clock.now())
+        self._state.updates[CONFIGURATION] += 1
+        self._state.certificates = {
+            name: outcome for name, outcome in self._state.certificates.items() if name in prepared.materials
+        }
+        self._replace(prepared, errors)
+        for warning in prepared.configuration.warnings:
+            self._log.warning("%s", warning)
+        self._log.info("the configuration was taken: %s", prepared.configuration.file)
+
+    async def _read_configuration(self) -> tuple[Prepared, Mapping[str, CertificateError]]:
+        """With the certificates that have to stay as they are. Raises PillionError."""
+        old = self.prepared
+        configuration = preparation.load_configuration(old.configuration.file)
+        if reasons := preparation.restart_reasons(old.configuration, configuration):
+            raise RestartNeededError(
+                "\n".join(
+                    f"{configuration.file}: {reason}: it cannot change while Envoy runs; restart the container"
+                    for reason in reasons
+                )
+            )
+        preparation.check_access_log(configuration)
+        ports.check_free(configuration.file, ports.places(configuration), self._held)
+        found = await read_all_apart(configuration, self._clock.now())
+        kept, errors = keep_served(found, old, configuration)
+        return prepare(configuration, kept), errors
+
+    async def _take_certificates(self, paths: Collection[str]) -> None:
+        old = self.prepared
+        found = await read_all_apart(old.configuration, self._clock.now())
+        kept, errors = keep_served(found, old, old.configuration)
+        try:
+            prepared = prepare(old.configuration, kept)
+            if prepared.snapshot != old.snapshot:
+                await self._delivery.deliver(prepared.snapshot, self._envoy)
+        except PillionError as error:
+            names = [name for name in kept if kept[name] != old.materials[name]]
+            for name in names:
+                self._refuse(name, _reason(error), error)
+            self._retry_at = Instant(self._clock.now() + RETRY)
+            return
+        if paths:
+            self._log.debug("certificates were read again")
+        self._replace(prepared, errors)
+
+    def _replace(self, prepared: Prepared, errors: Mapping[str, CertificateError]) -> None:
+        """What Envoy has taken is what is served."""
+        old, self.prepared = self.prepared, prepared
+        now = self._clock.now()
+        for name, material in prepared.materials.items():
+            if name in errors:
+                self._refuse_certificate(errors[name])
+                continue
+            if material != old.materials.get(name):
+                self._state.updates[name] += 1
+                self._log.info("the certificate %s was taken%s", name, _described(material))
+                self._state.certificates[name] = Outcome(successful_at=now)
+            elif not self._state.certificates[name].is_successful:
+                self._log.info("the certificate %s is as it was when it was taken last", name)
+                self._state.certificates[name] = Outcome(successful_at=now)
+        if errors:
+            self._retry_at = Instant(now + RETRY)
+        self._show(prepared)
+
+    def _show(self, prepared: Prepared) -> None:
+        self._state.leafs = {
+            name: material.leaf for name, material in prepared.materials.items() if material.leaf is not None
+        }
+        for name in prepared.materials:
+            self._state.certificates.setdefault(name, Outcome(successful_at=self._clock.now()))
+
+    # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _refuse(self, what: str, reason: str, error: PillionError) -> None:
+        self._state.rejected[what, reason] += 1
+        if what == CONFIGURATION:
+            self._state.configuration.is_successful = False
+        else:
+            self._state.certificates[what].is_successful = False
+        for line in str(error).splitlines():
+            self._log.error("update refused, what was there goes on serving: %s", line)
+
+    def _refuse_certificate(self, error: CertificateError) -> None:
+        """Once for each change: nothing new is said when it is read again in vain."""
+        outcome = self._state.certificates[error.name]
+        if str(error) == self._last_errors.get(error.name) and not outcome.is_successful:
+            return
+        self._last_errors[error.name] = str(error)
+        for fault in error.faults[:1]:
+            self._refuse(error.name, fault.reason.value, error)
+
+    def _is_retry_due(self, now: Instant) -> bool:
+        return now >= self._retry_at and any(
+            not outcome.is_successful for outcome in self._state.certificates.values()
+        )
+
+    def _tell_of_ends(self, now: Instant) -> None:
+        for name, leaf in self._state.leafs.items():
+            found = stage(leaf, now)
+            if found is not self._stages.get(name, Stage.FINE):
+                self._stages[name] = found
+                if found is not Stage.FINE:
+                    self._log.warning("the certificate %s (serial %s) %s", name, leaf.serial, found.value)
+
+    def _paths(self) -> tuple[str, ...]:
+        configuration = self.prepared.configuration
+        return (configuration.file, *preparation.watched_paths(configuration))
+
+
+def keep_served(
+    found: Found, old: Prepared, configuration: Configuration
+) -> tuple[Found, Mapping[str, CertificateError]]:
+    """With what is served in the place of certificates that have become bad; and their faults.
+
+    An entry that is new, or has new files, must be good.
+    """
+    before = {one.name: _files(one) for one in old.configuration.certificates}
+    kept: dict[str, Material | CertificateError] = {}
+    errors: dict[str, CertificateError] = {}
+    files = {one.name: _files(one) for one in configuration.certificates}
+    for name, one in found.items():
+        if isinstance(one, Material) or before.get(name) != files[name]:
+            kept[name] = one
+        else:
+            kept[name] = old.materials[name]
+            errors[name] = one
+    return kept, errors
+
+
+def _files(certificate: Certificate) -> tuple[str, str, str]:
+    return certificate.chain, certificate.key, certificate.bundle
+
+
+def _reason(error: PillionError) -> str:
+    """The label in metrics."""
+    match error:
+        case RestartNeededError():
+            return "restart_needed"
+        case ports.PortsTakenError():
+            return "port_taken"
+        case EnvoyRefusedError():
+            return "refused_by_envoy"
+        case HostError():
+            return "unreadable"
+        case ManifestError():
+            return "invalid"
+        case _:
+            return "envoy_silent"
+
+
+def _described(material: Material) -> str:
+    leaf = material.leaf
+    if leaf is None:
+        return ""
+    names = ", ".join((*leaf.uris, *leaf.dns, *leaf.ips))
+    return f": serial {leaf.serial}, {names}"

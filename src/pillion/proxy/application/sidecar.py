@@ -1,0 +1,251 @@
+"""The running sidecar, put together; its signals, its second hand and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pillion.clock import LoopClock, process_age
+from pillion.http.server import serve
+from pillion.proxy.application import draining, ports, rotation
+from pillion.proxy.application.delivery import Delivery, ask_envoy
+from pillion.proxy.application.draining import Step
+from pillion.proxy.application.folder import open_folder
+from pillion.proxy.application.messages import ENVOY_LEVELS, LOG, pass_on
+from pillion.proxy.application.preparation import check_access_log, load_configuration, prepare
+from pillion.proxy.application.racing import first_of
+from pillion.proxy.application.reloading import Updates
+from pillion.proxy.application.state import Outcome, State
+from pillion.proxy.application.web import Web
+from pillion.proxy.certificates.apart import read_all_apart
+from pillion.proxy.envoy.admin import Admin, AdminError
+from pillion.proxy.envoy.launch import Call, EnvoyProcess, command_line
+from pillion.proxy.envoy.program import find_program
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from pillion.proxy.application.preparation import Prepared
+
+EXIT_ENVOY_ENDED = 1
+INTERVAL = 1.0
+"""Seconds between two looks at the files."""
+_DRAIN_INTERVAL = 0.1
+_END_PATIENCE = 5.0
+"""Seconds for Envoy to end once it was told to; it takes some milliseconds."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says."""
+
+    file: str
+    envoy: str = ""
+    """A program; empty: the one that is found."""
+    log_level: str = "info"
+    log_format: str = "text"
+
+
+class Sidecar:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._log = logging.getLogger(LOG)
+        self._signals: list[int] = []
+        self._ending = asyncio.Event()
+        self._ending_now = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self._reopen_wanted = False
+
+    async def run(self) -> int:
+        """The exit status. Raises PillionError when it cannot start."""
+        self._clock = LoopClock()
+        with self._hearing_signals():
+            prepared = await self._prepare()
+            async with self._open(prepared):
+                status = await self._live()
+        return 128 + self._signals[-1] if self._ending_now.is_set() else status
+
+    # ── start ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _prepare(self) -> Prepared:
+        """All that can be found wrong before Envoy runs. Raises PillionError."""
+        program = find_program(self._options.envoy)
+        configuration = load_configuration(self._options.file)
+        for warning in configuration.warnings:
+            self._log.warning("%s", warning)
+        check_access_log(configuration)
+        ports.check_free(configuration.file, ports.all_places(configuration))
+        prepared = prepare(configuration, await read_all_apart(configuration, self._clock.now()))
+        for material in prepared.materials.values():
+            for warning in material.warnings:
+                self._log.warning("%s", warning)
+        self._call = Call(
+            program=program,
+            concurrency=configuration.concurrency,
+            drain=configuration.drain,
+            log_level=ENVOY_LEVELS[self._options.log_level],
+        )
+        await ask_envoy(self._call, configuration, prepared.snapshot)
+        return prepared
+
+    @contextlib.asynccontextmanager
+    async def _open(self, prepared: Prepared) -> AsyncIterator[None]:
+        """Both ports, the files and Envoy; on leaving, nothing of them is left. Raises HostError."""
+        configuration, now = prepared.configuration, self._clock.now()
+        self._state = State(started=now, configuration=Outcome(successful_at=now))
+        self._updates = Updates(prepared, self._state, self._clock, self._log)
+        self._admin = Admin(configuration.ports.admin)
+        web = Web(self._state, self._admin, lambda: self._updates.prepared.configuration)
+        log = logging.getLogger(f"{LOG}.web")
+        log.setLevel(logging.WARNING)
+        async with contextlib.AsyncExitStack() as stack:
+            for host, port, respond in (
+                ("0.0.0.0", configuration.ports.health, web.respond_health),  # noqa: S104 - the kubelet asks
+                ("127.0.0.1", configuration.ports.metrics, web.respond_metrics),
+            ):
+                await stack.enter_async_context(
+                    serve(host, port, respond, log, keys=f"ports in {configuration.file}")
+                )
+            folder = stack.enter_context(open_folder())
+            self._delivery = Delivery(self._call, folder, self._admin)
+            stack.callback(self._delivery.close)
+            self._delivery.write_first(configuration, prepared.snapshot)
+            argv = command_line(self._call, self._delivery.bootstrap)
+            self._envoy = EnvoyProcess(argv, self._delivery.keys.descriptors, pass_on)
+            stack.callback(self._envoy.close)
+            web.envoy_pid = self._envoy.pid
+            self._updates.begin(self._call, self._delivery, self._envoy)
+            yield
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _live(self) -> int:
+        """The exit status. Raises EnvoyRefusedError when it does not take its first configuration."""
+        taken = await first_of(
+            self._envoy.ended(), self._ending.wait(), self._delivery.until_taken(self._envoy)
+        )
+        if taken == 0:
+            return self._say_how_envoy_ended()
+        if taken == 1:
+            return 0
+        self._state.has_started = True
+        _tidy_memory()
+        self._log.info("ready after %.2f s: %s", process_age(), _listeners(self._updates.prepared))
+        if await first_of(self._envoy.ended(), self._ending.wait(), self._look_after()) == 0:
+            return self._say_how_envoy_ended()
+        if await first_of(self._envoy.ended(), self._ending_now.wait(), self._drain()) == 0:
+            return self._say_how_envoy_ended()
+        await self._end_envoy()
+        return 0
+
+    def _say_how_envoy_ended(self) -> int:
+        status = self._envoy.status
+        how = (
+            f"by signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"with status {status}"
+        )
+        self._log.error("Envoy ended %s; the proxy ends, and the kubelet starts its container anew", how)
+        return EXIT_ENVOY_ENDED
+
+    async def _look_after(self) -> None:
+        """For ever: once a second, and at SIGHUP."""
+        while True:
+            try:
+                async with asyncio.timeout(INTERVAL):
+                    await self._reload_wanted.wait()
+            except TimeoutError:
+                await self._updates.look()
+                await self._look_after_log()
+            else:
+                self._reload_wanted.clear()
+                await self._updates.take_configuration()
+
+    async def _look_after_log(self) -> None:
+        log = self._updates.prepared.configuration.access_log
+        if log is None:
+            return
+        with contextlib.suppress(OSError):  # it is not there: Envoy has not written anything yet
+            size = Path(log.path).stat().st_size
+            renames = rotation.plan(log.path, size=size, max_bytes=log.max_bytes, keep=log.keep)
+            if renames is not None and rotation.rename(renames, self._log):
+                self._state.rotations += 1
+                self._reopen_wanted = True
+        if self._reopen_wanted:
+            try:
+                await self._admin.reopen_logs()
+            except AdminError as error:
+                self._log.warning("the access log was renamed and Envoy was not told yet: %s", error)
+            else:
+                self._reopen_wanted = False
+
+    # ── end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _drain(self) -> None:
+        """Return when nobody is left, or when time is up. Envoy then still runs."""
+        loop = asyncio.get_running_loop()
+        budget, began = self._updates.prepared.configuration.drain, loop.time()
+        self._state.is_draining = True
+        are_listeners_open = True
+        try:
+            await self._admin.fail_health()
+            await self._admin.drain_gracefully()
+            while True:
+                seen = draining.in_flight(await self._admin.stats(draining.PATTERN))
+                elapsed = loop.time() - began
+                match draining.next_step(
+                    seen, elapsed=elapsed, budget=budget, are_listeners_open=are_listeners_open
+                ):
+                    case Step.CLOSE_LISTENERS:
+                        await self._admin.close_listeners()
+                        are_listeners_open = False
+                    case Step.WAIT:
+                        await asyncio.sleep(_DRAIN_INTERVAL)
+                    case Step.END:
+                        break
+        except AdminError as error:
+            self._log.warning("cannot follow the drain: %s", error)
+            return
+        if seen.requests:
+            self._log.warning("%d requests did not end within %g s and are cut off", seen.requests, budget)
+        else:
+            self._log.info("drained after %.1f s", elapsed)
+
+    async def _end_envoy(self) -> None:
+        self._envoy.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_PATIENCE):
+                await self._envoy.ended()
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    @contextlib.contextmanager
+    def _hearing_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._hear, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _hear(self, number: int) -> None:
+        self._signals.append(number)
+        self._log.info("caught %s", signal.Signals(number).name)
+        self._ending.set()
+        if len(self._signals) > 1:
+            self._ending_now.set()
+
+
+def _listeners(prepared: Prepared) -> str:
+    configuration = prepared.configuration
+    inbound = [f"{one.name} on {one.port}" for one in configuration.inbound]
+    return ", ".join(inbound + [f"{one.name} on localhost:{one.port}" for one in configuration.outbound])
+
+
+def _tidy_memory() -> None:
+    """What was made to start stays; what is read later is rare."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,37 @@
+"""What the sidecar has counted and what it serves: changed by the parts that know, shown by `ownmetrics`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from pillion.proxy.certificates.material import Leaf
+
+CONFIGURATION = "configuration"
+"""What an update is of, besides the name of a certificate."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """Of the latest attempt to take an update of one thing."""
+
+    is_successful: bool = True
+    successful_at: float
+    """Seconds since the epoch."""
+
+
+class State(msgspec.Struct, kw_only=True):
+    started: float
+    """Seconds since the epoch."""
+    has_started: bool = False
+    is_draining: bool = False
+    configuration: Outcome
+    certificates: dict[str, Outcome] = {}
+    leafs: dict[str, Leaf] = {}
+    """That are served, by the certificate's name."""
+    updates: Counter[str] = msgspec.field(default_factory=Counter)
+    """Taken while serving, by what they are of."""
+    rejected: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    """By what they are of and the reason."""
+    rotations: int = 0
+    """Of the access log."""
