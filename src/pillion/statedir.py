@@ -5,6 +5,7 @@ DIR/serve.json                              the server that runs: process and po
 DIR/serve.log                               what it had to say; serve.log.1 is the file before
 DIR/kubeconfig                              for kubectl: server, CA, token
 DIR/pki/                                    CA, certificates, keys, the administrator's token
+DIR/pki/workload/                           the authority that gives pods their identities (`pillion authority`)
 DIR/objects.db                              every object, and the history of changes
 DIR/network.json                            bridge, subnet and the leased addresses
 DIR/images/                                 blobs, unpacked layers, references
@@ -48,6 +49,10 @@ class StateDir(NamedTuple):
     @property
     def pki(self) -> PurePosixPath:
         return self.root / "pki"
+
+    @property
+    def workload_authority(self) -> PurePosixPath:
+        return self.pki / "workload"
 
     @property
     def objects(self) -> PurePosixPath:

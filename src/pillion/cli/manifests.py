@@ -9,7 +9,9 @@ import msgspec
 
 from pillion.daemon.run import Ask
 from pillion.errors import ManifestError
+from pillion.inject import add_identity, check_identity
 from pillion.manifest import ManifestProblems, Problem, read_manifests
+from pillion.objects import FieldError, decode, default, encode
 from pillion.objects.models import core_v1, meta_v1
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -46,6 +48,18 @@ def read_ask(files: tuple[str, ...], namespace: str) -> Ask:
                 )
                 continue
             places[key] = f"{name}:{found.mark.line}"
+            if isinstance(obj, core_v1.Pod):
+                obj, errors = _with_identity(obj)
+                problems += [
+                    Problem(
+                        file=name,
+                        mark=found.mark,
+                        object_ref=f"{kind}/{meta.name or meta.generateName}",
+                        field=error.field,
+                        message=error.body,
+                    )
+                    for error in errors
+                ]
             match obj:
                 case core_v1.Pod():
                     pods.append(obj)
@@ -94,6 +108,15 @@ def _texts(files: tuple[str, ...]) -> list[tuple[str, str]]:
                 f"cannot read {name}: it is not UTF-8 text ({error.reason} at byte {error.start})"
             ) from error
     return texts
+
+
+def _with_identity(pod: core_v1.Pod) -> tuple[core_v1.Pod, list[FieldError]]:
+    """The Pod as admission would leave it, or what is wrong with its annotation."""
+    tree = encode(pod)
+    if errors := check_identity(tree):
+        return pod, errors
+    added = add_identity(tree)
+    return (pod, []) if added is tree else (default(decode(core_v1.Pod, added)[0]), [])
 
 
 def _in_namespace(

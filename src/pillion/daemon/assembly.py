@@ -13,7 +13,9 @@ from pillion.clock import Clock
 from pillion.containers import OciRuntime, check_host
 from pillion.containers.devices import loaded_apparmor_profiles
 from pillion.containers.images import ImageSources, ImageStore
+from pillion.daemon.podcertificates import PodCertificates
 from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
+from pillion.daemon.workloadsigner import DEFAULT_TRUST_DOMAIN, LIFETIME, WorkloadSigner
 from pillion.network import BridgeNetwork
 from pillion.node import Drivers
 from pillion.objects.models import core_v1
@@ -21,7 +23,7 @@ from pillion.plan.facts import Allocatable, NodeFacts
 from pillion.plan.references import Configs
 from pillion.volumes import NO_CREDENTIALS, Credentials, Volumes
 
-__all__ = ["DEFAULT_STATE_DIR", "Config", "build_drivers", "node_facts"]
+__all__ = ["DEFAULT_STATE_DIR", "Config", "build_certificates", "build_drivers", "node_facts"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: str = DEFAULT_STATE_DIR
     images: ImageSources = ImageSources()
+    trust_domain: str = DEFAULT_TRUST_DOMAIN
+    """Of the identities of pods: spiffe://TRUST-DOMAIN/…"""
+    identity_lifetime: float = LIFETIME
+    """Seconds that the certificate of a pod lives at most. Half of that is how old it gets."""
 
 
 def build_drivers(
@@ -55,6 +61,19 @@ def build_drivers(
         node=node_facts(network.node_ip()),
         host_warnings=host.warnings,
     )
+
+
+def build_certificates(
+    config: Config,
+    clock: Clock,
+    *,
+    has_account: Callable[[str, str], bool] = lambda _namespace, _name: True,
+    services: Callable[[], Iterable[core_v1.Service]] = tuple,
+) -> PodCertificates:
+    """Who gives pods their identities. Touches nothing until a pod wants one."""
+    folder = Path(open_state_dir(config.state_dir).workload_authority)
+    signer = WorkloadSigner(folder, trust_domain=config.trust_domain, lifetime=config.identity_lifetime)
+    return PodCertificates(signer, clock, has_account=has_account, services=services)
 
 
 def node_facts(node_ip: str) -> NodeFacts:

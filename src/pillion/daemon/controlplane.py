@@ -13,7 +13,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from pillion.apiserver import admission
-from pillion.apiserver.accounttokens import ServiceAccountTokens
+from pillion.apiserver.accounttokens import ServiceAccountTokens, find_account
 from pillion.apiserver.admission.clusterip import KUBERNETES_IP
 from pillion.apiserver.app import build_app
 from pillion.apiserver.authentication import TokenAuthenticator
@@ -27,7 +27,7 @@ from pillion.apiserver.streams import serve_streams
 from pillion.apiserver.writes import Writes
 from pillion.clock import Clock
 from pillion.daemon.api import Api
-from pillion.daemon.assembly import Config, build_drivers
+from pillion.daemon.assembly import Config, build_certificates, build_drivers
 from pillion.daemon.authority import Authority, open_authority
 from pillion.daemon.controllers import (
     eventexpiry,
@@ -74,8 +74,18 @@ class ControlPlane:
         self._authenticate = TokenAuthenticator(self.authority.admin_token, tokens)
         self._pod_tokens = PodTokens(self.store, tokens, clock)
         configs = StoredConfigs(self.store)
+        self._certificates = build_certificates(
+            config,
+            clock,
+            has_account=lambda namespace, name: find_account(self.store, namespace, name) is not None,
+            services=configs.services,
+        )
         self.drivers = build_drivers(
-            config, clock, configs, services=configs.services, credentials=Credentials(self._pod_tokens)
+            config,
+            clock,
+            configs,
+            services=configs.services,
+            credentials=Credentials(self._pod_tokens, self._certificates),
         )
         self.events = Events(self.api)
         self._writer = StatusWriter(self.api, self.events)
@@ -131,7 +141,9 @@ class ControlPlane:
     async def run(self, saved: Mapping[str, SavedPod], ready: asyncio.Event) -> None:
         """Until cancelled. `ready` is set when the API may be asked: all pods are taken over."""
         facts = self.drivers.node
-        source = PodSource(self.api, self.node, facts.name, self._writer, self._pod_tokens, saved)
+        source = PodSource(
+            self.api, self.node, facts.name, self._writer, (self._pod_tokens, self._certificates), saved
+        )
         source.on_gone(self._pod_gone)
         loop = asyncio.get_running_loop()
         # A worker reports its end from within; it is forgotten once it has returned.
@@ -148,6 +160,7 @@ class ControlPlane:
                 "pod status": self._writer.run(),
                 "events": self.events.run(),
                 "references": self._follow_references(),
+                "certificates": self._certificates.run(self.node.refresh_volumes),
                 "scheduler": scheduler.run(),
                 "namespaces": namespaces.run(self.api),
                 "service accounts": serviceaccounts.run(self.api, lambda: self.authority.ca_pem),
@@ -188,7 +201,7 @@ class ControlPlane:
 
 
 def _admission(store: Store) -> admission.AdmissionChain:
-    """In Kubernetes' order (pkg/kubeapiserver/options/plugins.go)."""
+    """In Kubernetes' order (pkg/kubeapiserver/options/plugins.go); ours is where webhooks would be."""
     return admission.AdmissionChain(
         (
             admission.NamespaceLifecycle(store),
@@ -196,6 +209,7 @@ def _admission(store: Store) -> admission.AdmissionChain:
             admission.Priority(),
             admission.DefaultTolerationSeconds(),
             admission.RuntimeClass(store),
+            admission.Identity(),
             admission.ClusterIps(store),
         )
     )

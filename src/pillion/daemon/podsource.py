@@ -6,11 +6,10 @@ Nothing here waits for a pod: the workers do that, each for its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from pillion.daemon.api import Api, Seen
-from pillion.daemon.podtokens import PodTokens
 from pillion.daemon.resurrection import record_of
 from pillion.daemon.statuswriter import StatusWriter
 from pillion.lifecycle import Stage
@@ -26,6 +25,12 @@ _ENDED = ("Succeeded", "Failed")
 _log = logging.getLogger(__name__)
 
 
+class Remembers(Protocol):
+    """Keeps something for pods: tokens, certificates."""
+
+    def forget(self, pod_uid: str) -> None: ...
+
+
 class PodSource:
     def __init__(
         self,
@@ -33,15 +38,15 @@ class PodSource:
         node: Node,
         node_name: str,
         writer: StatusWriter,
-        tokens: PodTokens,
+        credentials: Iterable[Remembers],
         saved: Mapping[str, SavedPod],
     ) -> None:
-        """`saved` are the pods an earlier process left."""
+        """`saved` are the pods an earlier process left, `credentials` who is told that one is gone."""
         self._api = api
         self._node = node
         self._node_name = node_name
         self._writer = writer
-        self._tokens = tokens
+        self._credentials = tuple(credentials)
         self._saved = dict(saved)
         self._given: dict[str, Tree] = {}
         """What the node was told last of each pod's object, by UID."""
@@ -130,7 +135,8 @@ class PodSource:
         self._gone.discard(uid)
         self._given.pop(uid, None)
         self._writer.forget(uid)
-        self._tokens.forget(uid)
+        for credential in self._credentials:
+            credential.forget(uid)
         self._node.forget(uid)
         self._on_gone()
 

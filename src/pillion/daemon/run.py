@@ -13,9 +13,10 @@ from pillion.clock import LoopClock
 from pillion.containers.logs import tail
 from pillion.crilog import Entry
 from pillion.daemon import lock
-from pillion.daemon.assembly import Config, build_drivers
+from pillion.daemon.assembly import Config, build_certificates, build_drivers
 from pillion.daemon.following import LogFollowers, log_path
 from pillion.daemon.objects import LocalObjects, named
+from pillion.daemon.podcertificates import PodCertificates
 from pillion.daemon.publishing import Publication, Published, match
 from pillion.errors import HostError
 from pillion.lifecycle import Stage
@@ -26,6 +27,7 @@ from pillion.objects.models import core_v1
 from pillion.objects.qos import compute_qos
 from pillion.plan.pods import identity_of, metadata_of, spec_of
 from pillion.status import PodRow, pod_row
+from pillion.volumes import Credentials
 
 LAST_LINES = 10
 """Log lines shown of a container that failed."""
@@ -108,7 +110,9 @@ class Run:
         for secret in self._ask.secrets:
             objects.put_secret(secret)
         published = match(list(self._ask.publications), list(self._ask.pods))
-        drivers = build_drivers(self._config, self._clock, objects)
+        certificates = build_certificates(self._config, self._clock)
+        credentials = Credentials(certificates=certificates)
+        drivers = build_drivers(self._config, self._clock, objects, credentials=credentials)
         with lock.hold(drivers.state):
             objects.on_event(self._watcher.event)
             node = Node(drivers, objects)
@@ -120,7 +124,7 @@ class Run:
                     )
                 for warning in (*self._warnings(drivers), *drivers.network.warnings()):
                     self._watcher.warn(warning)
-                async with _running(node) as tasks:
+                async with _running(node, certificates) as tasks:
                     workers = self._apply(node, drivers, saved)
                     return await self._watch(node, drivers, workers, published, tasks)
             finally:
@@ -146,6 +150,7 @@ class Run:
                 known = left.pop(uid)
                 objects.keep(known.pod)
                 adopted[index] = node.adopt(known)
+                node.refresh_volumes(uid)
                 self._watcher.applied(known.pod, "adopted")
         for known in left.values():
             objects.keep(known.pod)
@@ -247,13 +252,15 @@ class Run:
 
 
 @asynccontextmanager
-async def _running(node: Node) -> AsyncIterator[asyncio.TaskGroup]:
-    """The node runs while the block runs; the yielded group is for tasks that end with it."""
+async def _running(node: Node, certificates: PodCertificates) -> AsyncIterator[asyncio.TaskGroup]:
+    """The node runs and certificates are renewed while the block runs; the group is for tasks that end with it."""
     async with asyncio.TaskGroup() as tasks:
         ready = asyncio.Event()
         own = tasks.create_task(node.run(ready), name="node")
         await ready.wait()
+        renewing = tasks.create_task(certificates.run(node.refresh_volumes), name="certificates")
         yield tasks
+        renewing.cancel()
         own.cancel()
 
 

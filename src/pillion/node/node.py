@@ -97,6 +97,12 @@ class Node:
             worker.references_changed()
             self._spawn(worker.refresh_volumes(), "refresh volumes")
 
+    def refresh_volumes(self, uid: str) -> None:
+        """Something that a volume of the pod holds is due, or may have changed while no process looked."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            self._spawn(worker.refresh_volumes(), "refresh volumes")
+
     def _start(self, worker: PodWorker) -> PodWorker:
         self._workers[worker.uid] = worker
         self._spawn(worker.run(), f"pod {worker.plan.name}")

@@ -54,7 +54,7 @@ class Lab:
             SimpleNamespace(
                 look_again=lambda uid: self.told.append(("look again", uid)), forget=lambda _: None
             ),  # type: ignore[arg-type]
-            SimpleNamespace(forget=lambda _: None),  # type: ignore[arg-type]
+            (SimpleNamespace(forget=lambda _: None),),
             {uid: SimpleNamespace(pod=SimpleNamespace(uid=uid)) for uid in saved},  # type: ignore[misc]
         )
         self.source.on_gone(lambda: self.told.append(("gone",)))
