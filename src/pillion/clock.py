@@ -55,6 +55,11 @@ def file_time() -> float:
     return time.time()
 
 
+def wall_time() -> Instant:
+    """The present moment for a command that runs no loop. May run backwards when somebody sets the clock."""
+    return Instant(time.time())
+
+
 def process_age() -> float:
     """Seconds since this process began; the kernel says when, to a hundredth (proc_pid_stat(5): field 22)."""
     with open("/proc/self/stat", "rb") as stat:  # noqa: PTH123 - a foundation imports little

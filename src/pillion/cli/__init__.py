@@ -37,6 +37,11 @@ _COMMANDS = {
         "proxy",
         "Terminate TLS and mTLS in front of an agent, with real Envoy.",
     ),
+    "authority": (
+        "pillion.cli.authority",
+        "authority",
+        "Issue certificates for TLS and mTLS: identities of hours, from an authority of your own.",
+    ),
     "completion": ("pillion.cli.completion", "completion", "Print the shell completion script."),
 }
 
