@@ -2,6 +2,8 @@
 
 On the way the target goes and comes back, ours is killed with SIGKILL, and the receiver restarts. Afterwards the
 receiver has every page that ours has read, sample by sample, and the same series from both.
+
+    PILLION_SOAK_SECONDS=300 pytest tests/integration/test_scrape_beside_prometheus.py -m slow
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -36,7 +39,11 @@ pytestmark = [
 Held = dict[tuple[tuple[str, str], ...], list[tuple[int, float]]]
 """By labels: milliseconds and values."""
 SERIES = 200
-PATIENCE = 60
+STAGES = 4
+PAGES = max(3, int(os.environ.get("PILLION_SOAK_SECONDS", "0")) // STAGES)
+"""That are scraped before the next thing happens, one each second."""
+PATIENCE = 60 + 2 * PAGES
+"""Seconds."""
 
 
 class Agent:
@@ -186,7 +193,7 @@ def test_the_receiver_has_what_ours_has_read_whatever_restarts_and_the_same_as_i
         scraper = stack.enter_context(ours(tmp_path / "ours", agent, port))
         with running_prometheus(tmp_path / "prometheus", text=text, port=port) as prometheus:
             with agent.serving():
-                eventually(lambda: last_pages(scraper.held("pages_total")) >= 4, "ours scrapes")
+                eventually(lambda: last_pages(scraper.held("pages_total")) > PAGES, "ours scrapes")
                 eventually(
                     lambda: last_pages(received(prometheus, 'pages_total{by=""}')) >= 2, "Prometheus scrapes"
                 )
@@ -199,17 +206,21 @@ def test_the_receiver_has_what_ours_has_read_whatever_restarts_and_the_same_as_i
             assert gone["data"]["result"] == []  # both have said at once that its series have ended
             stack.enter_context(agent.serving())
             before = agent.served["/ours"]
-            eventually(lambda: last_pages(scraper.held("pages_total")) > before + 2, "ours scrapes again")
+            eventually(
+                lambda: last_pages(scraper.held("pages_total")) >= before + PAGES, "ours scrapes again"
+            )
             first = scraper.held(mine)
             scraper.process.send_signal(signal.SIGKILL)
             scraper.process.wait()
         read_before_the_kill = agent.served["/ours"]
         scraper = stack.enter_context(ours(tmp_path / "ours", agent, port))  # there is no receiver
-        eventually(lambda: last_pages(scraper.held("pages_total")) > read_before_the_kill + 2, "it begins")
+        wanted = read_before_the_kill + PAGES
+        eventually(lambda: last_pages(scraper.held("pages_total")) >= wanted, "it begins")
         with running_prometheus(tmp_path / "prometheus", text=text, port=port) as prometheus:
             begun = agent.served["/theirs"]
             eventually(
-                lambda: last_pages(received(prometheus, 'pages_total{by=""}')) > begun + 2, "it scrapes again"
+                lambda: last_pages(received(prometheus, 'pages_total{by=""}')) >= begun + PAGES,
+                "it scrapes again",
             )
             second = scraper.held(mine)
             eventually(
