@@ -85,6 +85,6 @@ def proxy(
         show(config)
         return
     from pillion.proxy import application
-    from pillion.proxy.application.sidecar import Options
+    from pillion.proxy.application.options import Options
 
     sys.exit(application.run(Options(file=config, envoy=envoy, log_level=log_level, log_format=log_format)))

@@ -87,11 +87,11 @@ def show(file: str) -> None:
 async def _prepare(file: str) -> Prepared:
     from pillion.clock import LoopClock
     from pillion.proxy.application.preparation import check_access_log, load_configuration, prepare
-    from pillion.proxy.certificates.apart import read_all_apart
+    from pillion.proxy.certificates.reading import read_all
 
     configuration = load_configuration(file)
     check_access_log(configuration)
-    return prepare(configuration, await read_all_apart(configuration, LoopClock().now()))
+    return prepare(configuration, read_all(configuration, LoopClock().now()))
 
 
 async def _ask_envoy(envoy: str, prepared: Prepared) -> list[str]:

@@ -9,18 +9,30 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pillion.clock import LoopClock
 from pillion.proxy.application import messages
+from pillion.proxy.application.reading import Reading
 
 if TYPE_CHECKING:
-    from pillion.proxy.application.sidecar import Options
+    from pillion.proxy.application.options import Options
 
 
 def run(options: Options) -> int:
     """Serve until SIGTERM; the exit status. Raises PillionError when it cannot start."""
-    from pillion.proxy.application.sidecar import Sidecar
-
     handler = messages.install(level=options.log_level, style=options.log_format)
     try:
-        return asyncio.run(Sidecar(options).run())
+        return asyncio.run(_run(options))
     finally:
         messages.uninstall(handler)
+
+
+async def _run(options: Options) -> int:
+    clock = LoopClock()
+    reading = Reading(options.file, clock.now())
+    try:
+        # While the child reads, we load the rest.
+        from pillion.proxy.application.sidecar import Sidecar
+
+        return await Sidecar(options, clock).run(reading)
+    finally:
+        reading.close()

@@ -14,7 +14,9 @@ import msgspec
 NOTICE = 3.0
 """Seconds in which clients with a connection may come by and be told (`Connection: close`, GOAWAY) while new ones are
 still taken: whoever asks for the Service's endpoints learns of the end a little later than we do."""
-PATTERN = r"^http\.(?!admin\.).*\.downstream_(rq|cx)_active$"
+PATTERN = r"^http\..*\.downstream_(rq|cx)_active$"
+_ADMIN = "http.admin."
+"""We are asking at this moment."""
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,7 @@ def next_step(seen: InFlight, *, elapsed: float, budget: float, are_listeners_op
 
 def in_flight(stats: Mapping[str, int | str]) -> InFlight:
     """From statistics that PATTERN finds. A WebSocket counts as a request until it is closed."""
+    stats = {name: value for name, value in stats.items() if not name.startswith(_ADMIN)}
     return InFlight(
         requests=sum(int(value) for name, value in stats.items() if name.endswith("_rq_active")),
         connections=sum(int(value) for name, value in stats.items() if name.endswith("_cx_active")),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pillion.units import quote
 
@@ -30,9 +31,8 @@ class _Lines(logging.Formatter):
         level = _WORDS.get(record.levelname, record.levelname.lower())
         text = record.getMessage()
         if self._as_json:
-            return json.dumps(
-                {"time": time, "level": level, "logger": record.name, "msg": text}, ensure_ascii=False
-            )
+            line = {"time": time, "level": level, "logger": record.name, "msg": text}
+            return msgspec.json.encode(line).decode()
         return f"time={time} level={level} logger={record.name} msg={quote(text)}"
 
 

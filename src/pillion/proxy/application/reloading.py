@@ -13,9 +13,9 @@ from pillion.proxy.application import ports, preparation
 from pillion.proxy.application.delivery import Delivery, ask_envoy
 from pillion.proxy.application.expiry import Stage, stage
 from pillion.proxy.application.preparation import Prepared, prepare
+from pillion.proxy.application.reading import read_again, read_certificates_again
 from pillion.proxy.application.state import CONFIGURATION, Outcome, State
 from pillion.proxy.application.watching import Watched, changed, look
-from pillion.proxy.certificates.apart import read_all_apart
 from pillion.proxy.certificates.faults import CertificateError
 from pillion.proxy.certificates.material import Material
 from pillion.proxy.envoy.validation import EnvoyRefusedError
@@ -89,7 +89,8 @@ class Updates:
     async def _read_configuration(self) -> tuple[Prepared, Mapping[str, CertificateError]]:
         """With the certificates that have to stay as they are. Raises PillionError."""
         old = self.prepared
-        configuration = preparation.load_configuration(old.configuration.file)
+        read = await read_again(old.configuration.file, self._clock.now())
+        configuration = read.configuration
         if reasons := preparation.restart_reasons(old.configuration, configuration):
             raise RestartNeededError(
                 "\n".join(
@@ -99,14 +100,13 @@ class Updates:
             )
         preparation.check_access_log(configuration)
         ports.check_free(configuration.file, ports.places(configuration), self._held)
-        found = await read_all_apart(configuration, self._clock.now())
-        kept, errors = keep_served(found, old, configuration)
+        kept, errors = keep_served(read.found, old, configuration)
         return prepare(configuration, kept), errors
 
     async def _take_certificates(self, paths: Collection[str]) -> None:
         old = self.prepared
-        found = await read_all_apart(old.configuration, self._clock.now())
-        kept, errors = keep_served(found, old, old.configuration)
+        read = await read_certificates_again(old.configuration, self._clock.now())
+        kept, errors = keep_served(read.found, old, old.configuration)
         try:
             prepared = prepare(old.configuration, kept)
             if prepared.snapshot != old.snapshot:

@@ -10,29 +10,30 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from pillion.clock import LoopClock, process_age
+from pillion.clock import process_age
 from pillion.http.server import serve
 from pillion.proxy.application import draining, ports, rotation
-from pillion.proxy.application.delivery import Delivery, ask_envoy
+from pillion.proxy.application.delivery import Delivery
 from pillion.proxy.application.draining import Step
 from pillion.proxy.application.folder import open_folder
 from pillion.proxy.application.messages import ENVOY_LEVELS, LOG, pass_on
-from pillion.proxy.application.preparation import check_access_log, load_configuration, prepare
+from pillion.proxy.application.preparation import check_access_log, prepare
 from pillion.proxy.application.racing import first_of
 from pillion.proxy.application.reloading import Updates
 from pillion.proxy.application.state import Outcome, State
 from pillion.proxy.application.web import Web
-from pillion.proxy.certificates.apart import read_all_apart
 from pillion.proxy.envoy.admin import Admin, AdminError
 from pillion.proxy.envoy.launch import Call, EnvoyProcess, command_line
 from pillion.proxy.envoy.program import find_program
+from pillion.proxy.envoy.validation import EnvoyRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from pillion.clock import Clock
+    from pillion.proxy.application.options import Options
     from pillion.proxy.application.preparation import Prepared
+    from pillion.proxy.application.reading import Reading
 
 EXIT_ENVOY_ENDED = 1
 INTERVAL = 1.0
@@ -42,19 +43,10 @@ _END_PATIENCE = 5.0
 """Seconds for Envoy to end once it was told to; it takes some milliseconds."""
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says."""
-
-    file: str
-    envoy: str = ""
-    """A program; empty: the one that is found."""
-    log_level: str = "info"
-    log_format: str = "text"
-
-
 class Sidecar:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, clock: Clock) -> None:
         self._options = options
+        self._clock = clock
         self._log = logging.getLogger(LOG)
         self._signals: list[int] = []
         self._ending = asyncio.Event()
@@ -62,25 +54,25 @@ class Sidecar:
         self._reload_wanted = asyncio.Event()
         self._reopen_wanted = False
 
-    async def run(self) -> int:
+    async def run(self, reading: Reading) -> int:
         """The exit status. Raises PillionError when it cannot start."""
-        self._clock = LoopClock()
         with self._hearing_signals():
-            prepared = await self._prepare()
+            prepared = await self._prepare(reading)
             async with self._open(prepared):
                 status = await self._live()
         return 128 + self._signals[-1] if self._ending_now.is_set() else status
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    async def _prepare(self) -> Prepared:
+    async def _prepare(self, reading: Reading) -> Prepared:
         """All that can be found wrong before Envoy runs. Raises PillionError."""
         program = find_program(self._options.envoy)
-        configuration = load_configuration(self._options.file)
+        read = await reading.result()
+        configuration = read.configuration
         for warning in configuration.warnings:
             self._log.warning("%s", warning)
         check_access_log(configuration)
         ports.check_free(configuration.file, ports.all_places(configuration))
-        prepared = prepare(configuration, await read_all_apart(configuration, self._clock.now()))
+        prepared = prepare(configuration, read.found)
         for material in prepared.materials.values():
             for warning in material.warnings:
                 self._log.warning("%s", warning)
@@ -90,7 +82,6 @@ class Sidecar:
             drain=configuration.drain,
             log_level=ENVOY_LEVELS[self._options.log_level],
         )
-        await ask_envoy(self._call, configuration, prepared.snapshot)
         return prepared
 
     @contextlib.asynccontextmanager
@@ -129,7 +120,10 @@ class Sidecar:
             self._envoy.ended(), self._ending.wait(), self._delivery.until_taken(self._envoy)
         )
         if taken == 0:
-            return self._say_how_envoy_ended()
+            words = (
+                "; ".join(self._envoy.severe) or f"it ended with status {self._envoy.status} and no reason"
+            )
+            raise EnvoyRefusedError(f"Envoy does not take the configuration: {words}")
         if taken == 1:
             return 0
         self._state.has_started = True

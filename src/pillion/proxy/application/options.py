@@ -1,0 +1,13 @@
+"""What the command line says."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    file: str
+    envoy: str = ""
+    """A program; empty: the one that is found."""
+    log_level: str = "info"
+    log_format: str = "text"
