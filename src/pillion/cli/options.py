@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pillion.daemon.identitysettings import DEFAULT_TRUST_DOMAIN, MAX_LIFETIME
 from pillion.daemon.serving import DEFAULT_STATE_DIR
 
 Decorator = Callable[[Any], Any]
@@ -32,4 +33,18 @@ image_option: Decorator = click.option(
 )
 stand_ins_option: Decorator = click.option(
     "--no-stand-ins", is_flag=True, help="Never run something else in the place of a well-known image."
+)
+trust_domain_option: Decorator = click.option(
+    "--trust-domain",
+    metavar="NAME",
+    default=DEFAULT_TRUST_DOMAIN,
+    show_default=True,
+    help="Of the Pods' identities: spiffe://NAME/ns/NAMESPACE/sa/ACCOUNT.",
+)
+identity_lifetime_option: Decorator = click.option(
+    "--identity-lifetime",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1, max=MAX_LIFETIME),
+    default=MAX_LIFETIME,
+    help="How long a Pod's certificate is good for at most; by default a day. It is renewed at half of it.",
 )

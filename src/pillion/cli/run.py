@@ -14,11 +14,18 @@ import click
 import msgspec
 
 from pillion.cli.manifests import read_ask
-from pillion.cli.options import image_option, stand_ins_option, state_dir_option
+from pillion.cli.options import (
+    identity_lifetime_option,
+    image_option,
+    stand_ins_option,
+    state_dir_option,
+    trust_domain_option,
+)
 from pillion.cli.output import Output, stdout_descriptor
 from pillion.clock import LoopClock
 from pillion.containers.images import parse_sources
 from pillion.daemon.assembly import Config
+from pillion.daemon.identitysettings import IdentitySettings, parse_trust_domain
 from pillion.daemon.publishing import parse_publication
 from pillion.daemon.run import Ask, FinishedPod, Run, Watcher
 from pillion.errors import HostError
@@ -65,6 +72,8 @@ class _Shower(Watcher, Protocol):
     type=click.FloatRange(min=0),
     help="End the Pods in order after this time.",
 )
+@trust_domain_option
+@identity_lifetime_option
 @state_dir_option("Where everything is kept; one pillion per folder.")
 @click.option("--color/--no-color", default=None, help="Colours; by default on a terminal.")
 def run(
@@ -76,6 +85,8 @@ def run(
     output: str,
     timeline: bool,  # noqa: FBT001
     timeout: float | None,
+    trust_domain: str,
+    identity_lifetime: float,
     state_dir: str,
     color: bool | None,  # noqa: FBT001
 ) -> None:
@@ -97,6 +108,9 @@ def run(
     config = Config(
         state_dir=state_dir,
         images=parse_sources(images, folder=_current_folder(), stand_ins=not no_stand_ins),
+        identities=IdentitySettings(
+            trust_domain=parse_trust_domain(trust_domain), lifetime=identity_lifetime
+        ),
     )
     sys.exit(asyncio.run(_run(config, ask, output, show_timeline=timeline, timeout=timeout, color=color)))
 

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pillion.cli.options import image_option, stand_ins_option, state_dir_option
+from pillion.cli.options import (
+    identity_lifetime_option,
+    image_option,
+    stand_ins_option,
+    state_dir_option,
+    trust_domain_option,
+)
 from pillion.daemon.detaching import ENDING_SIGNALS, report, start_detached
+from pillion.daemon.identitysettings import IdentitySettings, parse_trust_domain
 from pillion.daemon.serving import DEFAULT_PORT, DEFAULT_STATE_DIR, Ending, open_state_dir
 
 if TYPE_CHECKING:
@@ -35,12 +42,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--detach", is_flag=True, help="Return once the API answers, and go on in the background.")
 @image_option
 @stand_ins_option
+@trust_domain_option
+@identity_lifetime_option
 @state_dir_option("Where everything is kept; one pillion per folder.")
 def serve(
     port: int,
     detach: bool,  # noqa: FBT001 - click gives flags so
     images: tuple[str, ...],
     no_stand_ins: bool,  # noqa: FBT001
+    trust_domain: str,
+    identity_lifetime: float,
     state_dir: str,
 ) -> None:
     """Serve the Kubernetes API on 127.0.0.1 and run its Pods on this machine.
@@ -54,6 +65,7 @@ def serve(
     kubectl apply -f agent.yaml
     """
     state = open_state_dir(state_dir)
+    identities = IdentitySettings(trust_domain=parse_trust_domain(trust_domain), lifetime=identity_lifetime)
 
     def build(on_ready: Callable[[int], None]) -> Server:
         from pillion.containers.images import parse_sources
@@ -61,7 +73,9 @@ def serve(
         from pillion.daemon.serve import Server
 
         sources = parse_sources(images, folder=Path.cwd(), stand_ins=not no_stand_ins)
-        return Server(Config(state_dir=str(state.root), images=sources), port, on_ready)
+        return Server(
+            Config(state_dir=str(state.root), images=sources, identities=identities), port, on_ready
+        )
 
     def serve_in_background(descriptor: int) -> None:
         with report(descriptor) as tell:

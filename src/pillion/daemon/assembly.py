@@ -13,9 +13,10 @@ from pillion.clock import Clock
 from pillion.containers import OciRuntime, check_host
 from pillion.containers.devices import loaded_apparmor_profiles
 from pillion.containers.images import ImageSources, ImageStore
+from pillion.daemon.identitysettings import IdentitySettings
 from pillion.daemon.podcertificates import PodCertificates
 from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
-from pillion.daemon.workloadsigner import DEFAULT_TRUST_DOMAIN, LIFETIME, WorkloadSigner
+from pillion.daemon.workloadsigner import WorkloadSigner
 from pillion.network import BridgeNetwork
 from pillion.node import Drivers
 from pillion.objects.models import core_v1
@@ -31,10 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: str = DEFAULT_STATE_DIR
     images: ImageSources = ImageSources()
-    trust_domain: str = DEFAULT_TRUST_DOMAIN
-    """Of the identities of pods: spiffe://TRUST-DOMAIN/…"""
-    identity_lifetime: float = LIFETIME
-    """Seconds that the certificate of a pod lives at most. Half of that is how old it gets."""
+    identities: IdentitySettings = IdentitySettings()
 
 
 def build_drivers(
@@ -72,7 +70,7 @@ def build_certificates(
 ) -> PodCertificates:
     """Who gives pods their identities. Touches nothing until a pod wants one."""
     folder = Path(open_state_dir(config.state_dir).workload_authority)
-    signer = WorkloadSigner(folder, trust_domain=config.trust_domain, lifetime=config.identity_lifetime)
+    signer = WorkloadSigner(folder, config.identities)
     return PodCertificates(signer, clock, has_account=has_account, services=services)
 
 

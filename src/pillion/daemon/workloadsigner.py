@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pillion.errors import ManifestError
+from pillion.daemon.identitysettings import IdentitySettings
 from pillion.objects.models import core_v1
+from pillion.plan.facts import KUBERNETES_DOMAIN
 from pillion.plan.pods import metadata_of
-from pillion.proxy.identity import of_service_account, parse_spiffe_id
+from pillion.proxy.identity import of_service_account
 from pillion.units import Instant
 
 if TYPE_CHECKING:
     from pillion.proxy.authority import Authority
     from pillion.proxy.authority.keys import PublicKey
-
-LIFETIME = 86_400.0
-"""Seconds: what a certificate lives by default, and at most."""
-DEFAULT_TRUST_DOMAIN = "cluster.local"
-"""Istio's default, and Kubernetes' for names in DNS."""
-CLUSTER_DOMAIN = "cluster.local"
 
 
 class SigningDenied(Exception):  # noqa: N818 - Kubernetes' word
@@ -51,13 +46,10 @@ class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkloadSigner:
-    def __init__(
-        self, folder: Path, *, trust_domain: str = DEFAULT_TRUST_DOMAIN, lifetime: float = LIFETIME
-    ) -> None:
-        """`lifetime` is the longest that is issued, in seconds. The folder is made when it is first needed."""
+    def __init__(self, folder: Path, settings: IdentitySettings = IdentitySettings()) -> None:  # noqa: B008 - frozen
+        """The folder is made when it is first needed."""
         self._folder = folder
-        self._trust_domain = trust_domain
-        self._lifetime = lifetime
+        self._settings = settings
 
     def sign(self, request: CertificateRequest, key: PublicKey, now: Instant) -> str:
         """The chain, PEM, for who has the key's other half. Raises SigningDenied, HostError, ManifestError."""
@@ -66,12 +58,12 @@ class WorkloadSigner:
             raise SigningDenied(
                 "InvalidUnverifiedUserAnnotations", f"this signer knows none of the annotations {known}"
             )
-        spiffe_id = of_service_account(self._trust_domain, request.namespace, request.account)
+        spiffe_id = of_service_account(self._settings.trust_domain, request.namespace, request.account)
         return self._authority(now).issue(
             key,
             spiffe_id,
             now=now,
-            lifetime=min(self._lifetime, request.seconds),
+            lifetime=min(self._settings.lifetime, request.seconds),
             dns=request.dns,
         )
 
@@ -84,7 +76,7 @@ class WorkloadSigner:
         # Late: most nodes never issue anything, and `cryptography` costs 30 ms and 10 MB.
         from pillion.proxy.authority import open_authority
 
-        return open_authority(self._folder, self._trust_domain, now)
+        return open_authority(self._folder, self._settings.trust_domain, now)
 
 
 def service_names(pod: core_v1.Pod, services: Iterable[core_v1.Service]) -> tuple[str, ...]:
@@ -99,16 +91,5 @@ def service_names(pod: core_v1.Pod, services: Iterable[core_v1.Service]) -> tupl
             continue
         if all(labels.get(key) == value for key, value in selector.items()):
             short = f"{place.name}.{place.namespace}.svc"
-            names += [short, f"{short}.{CLUSTER_DOMAIN}"]
+            names += [short, f"{short}.{KUBERNETES_DOMAIN}"]
     return tuple(names)
-
-
-def check_trust_domain(text: str) -> str:
-    """Raises ManifestError for one that no SPIFFE ID can have."""
-    try:
-        parsed = parse_spiffe_id(f"spiffe://{text}")
-    except ValueError as error:
-        raise ManifestError(f"cannot use the trust domain {text!r}: {error}") from error
-    if parsed.path:
-        raise ManifestError(f"cannot use the trust domain {text!r}: it has a path; give the name alone")
-    return parsed.trust_domain
