@@ -37,9 +37,9 @@ def check(configuration: Configuration, reading: Reading) -> None:
         _check_callers(inbound, reading)
         check_routes(inbound.routes, reading)
     for outbound in configuration.outbound:
-        if reading.is_sound(outbound):
+        if reading.is_sound(outbound, "tls", "to", "expect", "serverName"):
             _check_trust(outbound, reading)
-            _check_way(outbound, configuration.outbound, reading)
+        _check_way(outbound, configuration.outbound, reading)
 
 
 def _check_names(configuration: Configuration, reading: Reading) -> None:
@@ -54,6 +54,8 @@ def _check_unique(sections: Iterable[object], reading: Reading) -> None:
     for section in sections:
         name: str = getattr(section, "name")  # noqa: B009 - each kind of section has one
         at = reading.where(section, "name")
+        if not reading.is_sound(section, "name"):
+            continue
         if name in seen:
             text = f"{name!r} is the name of {_owner(seen[name])} too (line {seen[name].line})"
             reading.fault(at, text, "give each its own")
@@ -72,71 +74,80 @@ class _Port(NamedTuple):
 
 def _check_ports(configuration: Configuration, reading: Reading) -> None:
     seen: list[_Port] = []
-    for port in _ports(configuration, reading):
+    # What is not written first: it cannot be pointed at.
+    for port in sorted(_ports(configuration, reading), key=lambda port: port.at.line > 0):
         for other in seen:
             if other.number == port.number and _overlap(other.address, port.address):
-                where = other.at.path if other.at.line else f"{other.at.path} by default"
-                line = f" (line {other.at.line})" if other.at.line else ""
-                reading.fault(port.at, f"{port.number} is {where} too{line}", "choose another one")
+                where = f" too (line {other.at.line})" if other.at.line else ", unless it is set"
+                reading.fault(port.at, f"{port.number} is {other.at.path}{where}", "choose another one")
                 break
         seen.append(port)
 
 
 def _ports(configuration: Configuration, reading: Reading) -> Iterator[_Port]:
     """Ours first: they are the ones to stay."""
+    ports = configuration.ports
     for key, address in (("admin", _LOCAL), ("metrics", _LOCAL), ("health", _ANY_ADDRESS)):
-        ports = configuration.ports
-        is_written = reading.has(configuration, "ports") and reading.has(ports, key)
-        at = reading.where(ports, key) if is_written else At(f"ports.{key}", 0)
-        yield _Port(getattr(ports, key), address, at)
+        at = reading.where(ports, key) if reading.has(ports, key) else At(f"ports.{key}", 0)
+        if reading.is_sound(configuration, "ports") and reading.is_sound(ports, key):
+            yield _Port(getattr(ports, key), address, at)
     for inbound in configuration.inbound:
-        yield _Port(inbound.port, inbound.address, reading.where(inbound, "port"))
+        if reading.is_sound(inbound, "port", "address"):
+            yield _Port(inbound.port, inbound.address, reading.where(inbound, "port"))
     for outbound in configuration.outbound:
-        yield _Port(outbound.port, _LOCAL, reading.where(outbound, "port"))
+        if reading.is_sound(outbound, "port"):
+            yield _Port(outbound.port, _LOCAL, reading.where(outbound, "port"))
 
 
 def _overlap(one: str, other: str) -> bool:
+    """`::` is IPv6 alone: Envoy sets IPV6_V6ONLY unless it is told otherwise (address_impl.cc)."""
     addresses = ipaddress.ip_address(one), ipaddress.ip_address(other)
-    return one == other or any(address.is_unspecified for address in addresses)
+    is_one_family = addresses[0].version == addresses[1].version
+    return is_one_family and (one == other or any(address.is_unspecified for address in addresses))
 
 
 # ── certificates ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def _check_certificates(configuration: Configuration, reading: Reading) -> None:
-    by_name = {certificate.name: certificate for certificate in configuration.certificates}
+    by_name = {
+        certificate.name: certificate
+        for certificate in configuration.certificates
+        if reading.is_sound(certificate, "name")
+    }
     can_be_judged = by_name or not reading.has(configuration, "certificates")
-    users = [user for user in (*configuration.inbound, *configuration.outbound) if reading.is_sound(user)]
-    for user in users if can_be_judged else ():
-        _check_use(user, by_name, reading)
-    used = {user.certificate for user in (*configuration.inbound, *configuration.outbound)}
-    for certificate in configuration.certificates:
+    users: tuple[Inbound | Outbound, ...] = (*configuration.inbound, *configuration.outbound)
+    for user in users:
+        if can_be_judged and reading.is_sound(user, "certificate"):
+            _check_use(user, by_name, reading)
+    used = {user.certificate for user in users}
+    for certificate in by_name.values():
         if certificate.name not in used:
-            reading.warn(
-                reading.where(certificate), f"{certificate.name!r} is not used", "remove it or name it"
-            )
+            text = f"{certificate.name!r} is not used"
+            reading.warn(reading.where(certificate), text, "remove it or name it")
 
 
 def _check_use(user: Inbound | Outbound, by_name: dict[str, Certificate], reading: Reading) -> None:
     at = reading.where(user, "certificate")
-    if user.tls is Tls.NONE:
+    certificate = by_name.get(user.certificate)
+    if user.certificate and certificate is None:
+        known = f"known: {', '.join(by_name)}" if by_name else "there are none: add it to certificates"
+        remedy = nearest(user.certificate, by_name) or known
+        reading.fault(at, f"there is no certificate {user.certificate!r}", remedy)
+    elif not reading.is_sound(user, "tls"):
+        return
+    elif user.tls is Tls.NONE:
         if user.certificate:
             reading.fault(at, "has no effect with tls: none", "set tls or remove it")
-        return
-    if not user.certificate:
+    elif certificate is None:
         names = ", ".join(by_name)
         remedy = (
             f"write certificate: NAME, one of {names}" if names else "add one to certificates and name it"
         )
         reading.fault(at, f"is missing with tls: {user.tls}", remedy)
-        return
-    certificate = by_name.get(user.certificate)
-    if certificate is None:
-        known = f"known: {', '.join(by_name)}" if by_name else "there are none: add it to certificates"
-        reading.fault(
-            at, f"there is no certificate {user.certificate!r}", nearest(user.certificate, by_name) or known
-        )
-        return
-    if not reading.is_sound(certificate):
-        return
+    elif reading.is_sound(certificate):
+        _check_content(user, certificate, at, reading)
+
+
+def _check_content(user: Inbound | Outbound, certificate: Certificate, at: At, reading: Reading) -> None:
     is_shown = user.tls is Tls.MUTUAL or isinstance(user, Inbound)
     if is_shown and not certificate.chain:
         text = f"{certificate.name!r} has a bundle only, and tls: {user.tls} shows a certificate"
@@ -153,7 +164,7 @@ def _check_use(user: Inbound | Outbound, by_name: dict[str, Certificate], readin
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _check_callers(inbound: Inbound, reading: Reading) -> None:
     """`allow` needs callers who show a certificate."""
-    if not reading.is_sound(inbound):
+    if not reading.is_sound(inbound, "tls"):
         return
     asking = [inbound] if inbound.allow else []
     for section in (*asking, *(route for route in inbound.routes if route.allow)):
@@ -191,6 +202,8 @@ def _check_trust(outbound: Outbound, reading: Reading) -> None:
 def _check_targets(inbound: Inbound, configuration: Configuration, reading: Reading) -> None:
     for route in inbound.routes:
         at = reading.where(route, "to")
+        if not reading.is_sound(route, "to"):
+            continue
         if route.to == inbound.port:
             reading.fault(
                 at,

@@ -52,12 +52,17 @@ class Wrong(Exception):  # noqa: N818 - never leaves this package: whoever knows
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean NAME?` when something known is near, else nothing. `max_request_bytes` is near `maxRequestBytes`."""
+    """`did you mean NAME?` when something known is near, else nothing. `max_bytes` is near `maxBytes`."""
+    found = nearest_name(word, known)
+    return f"did you mean {found}?" if found else ""
+
+
+def nearest_name(word: str, known: Iterable[str]) -> str:
     import difflib  # when something is wrong only
 
     names = {_plain(name): name for name in known}
     found = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.6)
-    return f"did you mean {names[found[0]]}?" if found else ""
+    return names[found[0]] if found else ""
 
 
 def one_of(words: Iterable[str]) -> str:

@@ -109,7 +109,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         found: _Header = _HEADER.read(node, at, reading)
         value = StringMatch(exact=found.exact, prefix=found.prefix, regex=found.regex, present=found.present)
         match = HeaderMatch(name=found.name, value=value)
-        reading.remember(match, at, {}, is_sound=reading.is_sound(found))
+        reading.remember(match, at, {}, () if reading.is_sound(found) else ("",))
         return match
 
     def write(self, value: Any) -> Any:
@@ -127,9 +127,9 @@ _IDENTITY = Section(
     cls=Identity,
     title="Identity",
     help=(
-        "A subject alternative name (SAN) of the other side's certificate. A bare text that begins with `spiffe://` is a"
-        " SPIFFE ID, where a last part `*` means any below; any other bare text is a DNS name, where a first part `*`"
-        " means any one part."
+        "A subject alternative name (SAN) of the other side's certificate. A bare text that begins with `spiffe://`"
+        " is a SPIFFE ID, where a last part `*` means any below; any other bare text is a DNS name, where a first part"
+        " `*` means any one part."
     ),
     keys=(
         Key(name="uri", kind=BareOrMatch(), help="A URI as SAN, whatever its scheme."),

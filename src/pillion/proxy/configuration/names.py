@@ -102,7 +102,7 @@ class Address(Scalar[str], frozen=True, kw_only=True):
         try:
             return str(ipaddress.ip_address(as_text(node)))
         except ValueError:
-            raise Wrong(f"{node.text!r} is no IP address", "0.0.0.0 is all of IPv4, :: all of both") from None
+            raise Wrong(f"{node.text!r} is no IP address", "0.0.0.0 is all of IPv4, :: all of IPv6") from None
 
     def schema(self) -> Json:
         return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}

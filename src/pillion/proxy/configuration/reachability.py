@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pillion.proxy.configuration.reading import Reading
 from pillion.proxy.configuration.values import HeaderMatch, Match, Route, StringMatch
-from pillion.re2 import RegexpError, translate
 
+# Of a path, which always begins with a slash.
 _EVERYTHING = frozenset({".*", "/.*", "(.*)", ".+", "/?.*"})
 
 
 def check_routes(routes: Sequence[Route], reading: Reading) -> None:
     """Of one listener, in their order. Only a single earlier route is asked, not several together."""
-    sound = [route for route in routes if reading.is_sound(route)]
+    sound = [route for route in routes if reading.is_sound(route, "match")]
     for index, route in enumerate(sound):
         _check_itself(route, reading)
         for earlier in sound[:index]:
@@ -53,9 +52,7 @@ def covers(wide: Match, narrow: Match) -> bool:
 
 def _covers_path(wide: Match, narrow: Match) -> bool:
     if wide.regex is not None:
-        if wide.regex in _EVERYTHING or wide.regex == narrow.regex:
-            return True
-        return narrow.exact is not None and _matches(wide.regex, narrow.exact)
+        return wide.regex in _EVERYTHING or wide.regex == narrow.regex
     if wide.exact is not None:
         return wide.exact == narrow.exact
     prefix = wide.prefix or "/"
@@ -93,24 +90,16 @@ def _implies(narrow: HeaderMatch, wide: HeaderMatch) -> bool:
 def _exclude(one: StringMatch, other: StringMatch) -> bool:
     if one.present is False or other.present is False:
         return one.present is not other.present
-    for exact, asked in ((one.exact, other), (other.exact, one)):
-        if exact is not None:
-            return not _accepts(asked, exact)
+    for said, asked in ((one, other), (other, one)):
+        if said.exact is not None and asked.regex is None:
+            return not _accepts(asked, said.exact)
     return False
 
 
 def _accepts(asked: StringMatch, text: str) -> bool:
+    """False when that cannot be told: Python's matcher could take for ever over a regular expression."""
     if asked.exact is not None:
         return asked.exact == text
     if asked.prefix is not None:
         return text.startswith(asked.prefix)
-    if asked.regex is not None:
-        return _matches(asked.regex, text)
-    return asked.present is not False
-
-
-def _matches(regex: str, text: str) -> bool:
-    try:
-        return re.fullmatch(translate(regex).pattern, text) is not None
-    except (RegexpError, re.error, RecursionError, OverflowError):
-        return False
+    return asked.regex == ".*" or asked.present is True

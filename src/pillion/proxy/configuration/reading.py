@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -36,7 +37,8 @@ class _Origin(msgspec.Struct, frozen=True):
     at: At
     keys: dict[str, int]
     """The lines of the keys that are written."""
-    is_sound: bool
+    unread: frozenset[str]
+    """Keys that are written, as they are or misspelled, and could not be read."""
 
 
 class Reading:
@@ -55,13 +57,13 @@ class Reading:
     def warn(self, at: At, text: str, remedy: str = "") -> None:
         self.warnings.append(Fault(file=self.file, line=at.line, path=at.path, text=text, remedy=remedy))
 
-    def remember(self, value: object, at: At, keys: dict[str, int], *, is_sound: bool) -> None:
-        self._origins[id(value)] = _Origin(value, at, keys, is_sound)
+    def remember(self, value: object, at: At, keys: dict[str, int], unread: Iterable[str]) -> None:
+        self._origins[id(value)] = _Origin(value, at, keys, frozenset(unread))
 
-    def is_sound(self, section: object) -> bool:
-        """Every key of its own could be read (sections in it are asked for themselves)."""
+    def is_sound(self, section: object, *keys: str) -> bool:
+        """These keys, or all, say what is written (items of lists are asked for themselves)."""
         found = self._origins.get(id(section))
-        return found is None or found.is_sound
+        return found is None or not (found.unread & set(keys) if keys else found.unread)
 
     def where(self, section: object, key: str = "") -> At:
         """Of a section that was read, or of a key of it; of a key that is not written, where the section begins."""
@@ -70,7 +72,8 @@ class Reading:
 
     def has(self, section: object, key: str) -> bool:
         """The key is written."""
-        return key in self._origins[id(section)].keys
+        found = self._origins.get(id(section))
+        return found is not None and key in found.keys
 
 
 class Kind(Protocol[T_co]):

@@ -14,7 +14,7 @@ def render(configuration: Configuration) -> Json:
 
 
 def schema() -> Json:
-    """The JSON Schema of the file (draft 2020-12), for editors. It knows keys and values, not what holds between them."""
+    """The JSON Schema of the file (draft 2020-12), for editors: keys and values, little of what holds between them."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "proxy.yaml of pillion",

@@ -116,9 +116,7 @@ class Flag(Scalar[bool], frozen=True, kw_only=True):
 
     def parse(self, node: ScalarNode) -> bool:
         if not isinstance(node.value, bool):
-            raise Wrong(
-                f"expected true or false, found {node.text!r}", "" if node.text in ("true", "false") else ""
-            )
+            raise Wrong(f"expected true or false, found {node.text!r}")
         return node.value
 
     def schema(self) -> Json:
@@ -235,13 +233,9 @@ class Size(Scalar[int], frozen=True, kw_only=True):
         if not self.least <= amount <= self.most:
             raise Wrong(
                 f"{node.text} is out of range",
-                f"write a size from {self._said(self.least)} to {self._said(self.most)}",
+                f"write a size from {format_size(self.least)} to {format_size(self.most)}",
             )
         return int(amount)
-
-    @staticmethod
-    def _said(size: int) -> str:
-        return format_size(size)
 
     def write(self, value: Any) -> Any:
         return format_size(value)

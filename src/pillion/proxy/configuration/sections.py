@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from pillion.proxy.configuration.failure import Wrong, nearest
+from pillion.proxy.configuration.failure import Wrong, nearest_name
 from pillion.proxy.configuration.reading import At, Json, Kind, Reading, described
 from pillion.yamltree import MappingNode, Node, SequenceNode
 
@@ -32,6 +32,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     """For the reference and for editors."""
     is_needed: bool = False
+    stand_in: Any = None
+    """Of a needed key that says nothing, so that the rest of the section is checked all the same. None: it is not."""
     default: str = ""
     """In words, when it is not the struct's."""
     elsewhere: str = ""
@@ -65,7 +67,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def noun(self) -> str:
-        return f"a mapping with {', '.join(key.name for key in self.keys[:3])}…"
+        names = [key.name for key in self.keys]
+        return f"a mapping with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}"
 
     @property
     def takes(self) -> str:
@@ -74,46 +77,50 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     def read(self, node: Node, at: At, reading: Reading) -> Any:
         if not isinstance(node, MappingNode):
             raise Wrong(f"expected {self.noun}, found {described(node)}")
-        known = {key.name: key for key in self.keys}
-        values: dict[str, Any] = {}
         lines = {name: pair.key.line for name, pair in node.pairs.items()}
-        before = len(reading.faults)
-        is_sound = not node.repeated
-        for name, pair in node.pairs.items():
-            here = at.key(name, pair.key.line)
-            if name not in known:
-                is_sound = False
-                remedy = nearest(name, known) or f"known here: {', '.join(known)}"
-                reading.fault(here, "unknown key", remedy)
-                continue
-            try:
-                value = values[known[name].field] = known[name].kind.read(pair.node, here, reading)
-            except Wrong as wrong:
-                is_sound = False
-                reading.fault(here, wrong.text, wrong.remedy)
-            except Unusable:
-                is_sound = False
-            else:
-                is_sound = is_sound and reading.is_sound(value)
-        is_whole = True
-        for key in self.keys:
-            if key.is_needed and key.field not in values:
-                is_whole = False
-                if key.name not in lines:
-                    reading.fault(at.key(key.name, at.line), "is missing", f"write {key.kind.noun}")
-        if not is_whole:
+        unread = {name for name, _ in node.repeated}
+        values = self._values(node, at, reading, unread)
+        missing = [key for key in self.keys if key.is_needed and key.field not in values]
+        for key in missing:
+            if key.name not in unread:
+                reading.fault(at.key(key.name, at.line), "is missing", f"write {key.kind.noun}")
+                unread.add(key.name)
+            values[key.field] = key.stand_in
+        if any(key.stand_in is None for key in missing):
             raise Unusable
         self.fill(values, at)
         if "line" in self.cls.__struct_fields__:
             values["line"] = at.line
         section = self.cls(**values)
-        if is_sound:
-            for name, text, remedy in self.problems(section, lines):
-                reading.fault(at.key(name, lines.get(name, at.line)) if name else at, text, remedy)
-                is_sound = False
-        assert is_sound or len(reading.faults) > before or node.repeated, "what is not sound is said"
-        reading.remember(section, at, lines, is_sound=is_sound)
+        for name, text, remedy in self.problems(section, lines) if not unread else ():
+            reading.fault(at.key(name, lines.get(name, at.line)) if name else at, text, remedy)
+            unread.add(name)
+        reading.remember(section, at, lines, unread)
         return section
+
+    def _values(self, node: MappingNode, at: At, reading: Reading, unread: set[str]) -> dict[str, Any]:
+        """By fields. Adds to `unread`."""
+        known = {key.name: key for key in self.keys}
+        values: dict[str, Any] = {}
+        for name, pair in node.pairs.items():
+            here = at.key(name, pair.key.line)
+            key = known.get(name)
+            if key is None:
+                meant = nearest_name(name, known)
+                unread |= {name, meant}
+                remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
+                reading.fault(here, "unknown key", remedy)
+                continue
+            try:
+                value = values[key.field] = key.kind.read(pair.node, here, reading)
+            except Wrong as wrong:
+                reading.fault(here, wrong.text, wrong.remedy)
+                unread.add(name)
+            except Unusable:
+                unread.add(name)
+            else:
+                unread |= set() if reading.is_sound(value) else {name}
+        return values
 
     def write(self, value: Any) -> Any:
         """Everything that holds, defaults too; not what is not there."""
