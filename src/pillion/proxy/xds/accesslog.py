@@ -12,7 +12,7 @@ FIELDS: dict[str, str] = {
     "start_time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
     "method": "%REQ(:METHOD)%",
     # Without the query: tokens travel in it.
-    "path": "%PATH(NQ:ORIG)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
     "authority": "%REQ(:AUTHORITY)%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
@@ -28,7 +28,8 @@ FIELDS: dict[str, str] = {
     "upstream_peer": "%UPSTREAM_PEER_URI_SAN%",
     "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
     "route": "%ROUTE_NAME%",
-    "trace_id": "%TRACE_ID%",
+    # With the trace ID in it. Envoy knows %TRACE_ID% only where it has a tracer.
+    "traceparent": "%REQ(TRACEPARENT)%",
     "request_id": "%REQ(X-REQUEST-ID)%",
     "user_agent": "%REQ(USER-AGENT)%",
 }

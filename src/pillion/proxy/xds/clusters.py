@@ -77,6 +77,8 @@ def _outbound(outbound: Outbound) -> Resource:
     }
     if outbound.outlier is not None:
         made["outlier_detection"] = _outlier(outbound.outlier)
+        # Otherwise, once more than half of the hosts are ejected, all get requests again.
+        made["common_lb_config"] = {"healthy_panic_threshold": {"value": 0}}
     if outbound.tls is not Tls.NONE:
         made["transport_socket"] = upstream_socket(outbound)
     return made

@@ -16,8 +16,12 @@ CORS = "envoy.filters.http.cors"
 RBAC = "envoy.filters.http.rbac"
 RATE_LIMIT = "envoy.filters.http.local_ratelimit"
 BUFFER = "envoy.filters.http.buffer"
+CALLERS = "pillion.callers"
+"""RBAC once more, under a name that no route's settings mean."""
 _CORS = "envoy.extensions.filters.http.cors.v3."
 _RBAC = "envoy.extensions.filters.http.rbac.v3."
+_MTLS = "envoy.rbac.principals.mtls_authenticated"
+_MTLS_CONFIG = "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config"
 _RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _BUFFER = "envoy.extensions.filters.http.buffer.v3."
 _MIN_FILL = 0.05
@@ -31,11 +35,15 @@ ROUTER = extension(
 )
 
 
-def inbound_filters() -> list[Resource]:
+def inbound_filters(callers: tuple[Identity, ...]) -> list[Resource]:
     """In this order: a browser's question is answered before identities are asked, as it may come without one; who may
-    not call takes no token of the others' rate; what is refused for its rate is not read."""
+    not call takes no token of the others' rate; what is refused for its rate is not read.
+
+    `callers`: whoever shows a certificate must be one of these (none: anyone may), where the handshake cannot ask it.
+    """
     return [
         {**extension(CORS, _CORS + "Cors"), "disabled": True},
+        *([_shown_callers(callers)] if callers else []),
         {**extension(RBAC, _RBAC + "RBAC"), "disabled": True},
         {**extension(RATE_LIMIT, _RATE_LIMIT, stat_prefix="rate_limit"), "disabled": True},
         {**extension(BUFFER, _BUFFER + "Buffer", max_request_bytes=1), "disabled": True},
@@ -51,7 +59,7 @@ def route_settings(route: Route) -> Resource:
     if route.allow:
         made[RBAC] = _allow(route.allow)
     if route.rate_limit is not None:
-        made[RATE_LIMIT] = _rate_limit(route.rate_limit)
+        made[RATE_LIMIT] = _rate_limit(route.name, route.rate_limit)
     if route.max_request_bytes:
         made[BUFFER] = typed(
             _BUFFER + "BufferPerRoute", buffer={"max_request_bytes": route.max_request_bytes}
@@ -62,26 +70,27 @@ def route_settings(route: Route) -> Resource:
 def _allow(identities: tuple[Identity, ...]) -> Resource:
     """By one kind of SAN each, of a certificate that was verified: the older `authenticated` would also compare a name
     with other SANs and with the subject."""
-    principals = [
-        {
-            "custom": extension(
-                "envoy.rbac.principals.mtls_authenticated",
-                "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config",
-                san_matcher=san_matcher(identity),
-            )
-        }
-        for identity in identities
-    ]
-    policy = {"permissions": [{"any": True}], "principals": principals}
+    policy = {"permissions": [{"any": True}], "principals": [_principal(identity) for identity in identities]}
     return typed(_RBAC + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": {"allow": policy}}})
 
 
-def _rate_limit(limit: RateLimit) -> Resource:
+def _shown_callers(identities: tuple[Identity, ...]) -> Resource:
+    shown = {"custom": extension(_MTLS, _MTLS_CONFIG, any_validated_client_certificate={})}
+    principals = [{"not_id": shown}, *(_principal(identity) for identity in identities)]
+    policy = {"permissions": [{"any": True}], "principals": principals}
+    return extension(CALLERS, _RBAC + "RBAC", rules={"action": "ALLOW", "policies": {"allow": policy}})
+
+
+def _principal(identity: Identity) -> Resource:
+    return {"custom": extension(_MTLS, _MTLS_CONFIG, san_matcher=san_matcher(identity))}
+
+
+def _rate_limit(name: str, limit: RateLimit) -> Resource:
     times = max(1, math.ceil(_MIN_FILL / limit.per))
     until_next = max(1, math.ceil(limit.per / limit.requests))
     return typed(
         _RATE_LIMIT,
-        stat_prefix="rate_limit",
+        stat_prefix=name,
         token_bucket={
             "max_tokens": limit.burst,
             "tokens_per_fill": limit.requests * times,

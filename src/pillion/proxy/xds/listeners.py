@@ -5,7 +5,7 @@ Limits and the treatment of headers and paths are those of Envoy's "Configuring 
 
 from __future__ import annotations
 
-from pillion.proxy.configuration.values import AccessLog, Configuration, Inbound, Outbound, Tls
+from pillion.proxy.configuration.values import Configuration, Inbound, Outbound, Tls
 from pillion.proxy.xds import accesslog, filters, tracing
 from pillion.proxy.xds.clusters import BUFFER_BYTES
 from pillion.proxy.xds.messages import address, extension, file_source
@@ -23,6 +23,20 @@ _HTTP2: Resource = {
     # WebSockets over HTTP/2 (RFC 8441).
     "allow_connect": True,
 }
+
+
+_AGENT_IS_GONE: list[Resource] = [
+    {
+        "filter": {"response_flag_filter": {"flags": flags}},
+        "body": {"inline_string": f"the agent behind this proxy {what}\n"},
+    }
+    for flags, what in (
+        (["UF", "UH"], "does not take connections on its port"),
+        (["UC"], "closed the connection before it had answered"),
+        (["UT"], "has not answered in the time that its route allows"),
+    )
+]
+"""Instead of Envoy's own words, which tell who calls about the inside of the Pod. By response flags."""
 
 
 def listeners(configuration: Configuration) -> dict[str, Resource]:
@@ -98,7 +112,8 @@ def _chain(inbound: Inbound, configuration: Configuration, certificate: str) -> 
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         # A client that sends its headers byte by byte holds nothing for longer; the body may take its time.
         "request_headers_timeout": "15s",
-        "http_filters": filters.inbound_filters(),
+        "http_filters": filters.inbound_filters(inbound.allow if inbound.tls is Tls.PERMISSIVE else ()),
+        "local_reply_config": {"mappers": _AGENT_IS_GONE},
     }
     if certificate == "SANITIZE_SET":
         manager["set_current_client_cert_details"] = {"subject": True, "uri": True, "dns": True}
@@ -112,15 +127,13 @@ def _manager(name: str, configuration: Configuration) -> Resource:
         "common_http_protocol_options": {"idle_timeout": f"{_IDLE:.0f}s"},
         "http2_protocol_options": _HTTP2,
         # Nobody is internal by his address: a Pod's neighbour may not set timeouts and retries by x-envoy-… headers.
-        "internal_address_config": {"unix_sockets": False},
+        # (An empty list would make everybody internal.)
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "server_header_transformation": "PASS_THROUGH",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "tracing": tracing.settings(configuration.tracing),
     }
+    if (tracer := tracing.provider(configuration.tracing)) is not None:
+        made["tracing"] = tracer
     if configuration.access_log is not None:
-        made["access_log"] = [_access_log(configuration.access_log, name)]
+        made["access_log"] = [accesslog.to_file(configuration.access_log.path, name)]
     return made
-
-
-def _access_log(settings: AccessLog, listener: str) -> Resource:
-    return accesslog.to_file(settings.path, listener)

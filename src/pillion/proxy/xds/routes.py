@@ -20,25 +20,27 @@ from pillion.proxy.configuration.values import (
     Rewrite,
     Route,
     Tls,
+    Tracing,
 )
 from pillion.proxy.xds import filters
 from pillion.proxy.xds.messages import duration, one_of, string_matcher
 from pillion.proxy.xds.names import inbound_name, local_cluster, outbound_name
 from pillion.proxy.xds.snapshot import Resource
+from pillion.proxy.xds.tracing import propagating
 
 _RETRY_BASE, _RETRY_MAX = 0.025, 0.25
 """Seconds between attempts, at random up to a bound that doubles: Envoy's defaults."""
 
 
-def inbound_routes(inbound: Inbound) -> Resource:
+def inbound_routes(inbound: Inbound, tracing: Tracing) -> Resource:
     """The RouteConfiguration of a port that others call."""
     made: list[Resource] = []
     for route in inbound.routes:
         made += [_with_action(match, route) for match in _matches(route)]
-    return _configuration(inbound_name(inbound), made)
+    return propagating(_configuration(inbound_name(inbound), made), tracing)
 
 
-def outbound_routes(outbound: Outbound) -> Resource:
+def outbound_routes(outbound: Outbound, tracing: Tracing) -> Resource:
     """The RouteConfiguration of a port that the agent calls: everything goes to the one cluster."""
     host, port = outbound.to
     default_port = 80 if outbound.tls is Tls.NONE else 443
@@ -56,7 +58,7 @@ def outbound_routes(outbound: Outbound) -> Resource:
     made = _configuration(outbound_name(outbound), [route])
     # Envoy would say "http", which is what the agent spoke, not what the other side is called by.
     made["request_headers_to_remove"] = ["x-forwarded-proto"]
-    return made
+    return propagating(made, tracing)
 
 
 def _configuration(name: str, routes: list[Resource]) -> Resource:

@@ -8,6 +8,7 @@ from pillion.proxy.xds.names import CLUSTERS_FILE, LISTENERS_FILE
 from pillion.proxy.xds.placement import encode, in_folder, self_contained
 from pillion.proxy.xds.snapshot import Resource, Snapshot
 from pillion.proxy.xds.statistics import SETTINGS as STATISTICS
+from pillion.proxy.xds.tracing import RUNTIME
 
 MAX_CONNECTIONS = 10_000
 """Of all listeners together; more are closed at once. Envoy's admin is not counted."""
@@ -52,6 +53,7 @@ def _bootstrap(configuration: Configuration) -> Resource:
                 )
             ]
         },
+        "layered_runtime": {"layers": [{"name": "pillion", "static_layer": RUNTIME}]},
         "stats_config": STATISTICS,
         # Only when somebody asks: nothing is pushed.
         "stats_flush_on_admin": True,

@@ -44,7 +44,10 @@ def downstream_socket(inbound: Inbound) -> Resource:
     }
     fields: Resource = {"common_tls_context": context}
     if inbound.tls is not Tls.SIMPLE:
-        context["combined_validation_context"] = _validation(inbound.certificate, inbound.allow)
+        # With names to match Envoy insists on a certificate (default_validator.cc): where it need not be shown, the
+        # names are asked for by a filter.
+        callers = inbound.allow if inbound.tls is Tls.MUTUAL else ()
+        context["combined_validation_context"] = _validation(inbound.certificate, callers)
         fields["require_client_certificate"] = inbound.tls is Tls.MUTUAL
         # A resumed session is not asked for its certificate again: one that has ended since would still let in.
         fields["disable_stateless_session_resumption"] = True

@@ -22,8 +22,14 @@ def snapshot(configuration: Configuration, materials: Mapping[str, Material]) ->
     needed = needed_secrets(configuration.inbound, configuration.outbound)
     if missing := sorted(needed - given.keys()):
         raise ManifestError("\n".join(_missing(configuration, name) for name in missing))
-    routes = {inbound_name(inbound): inbound_routes(inbound) for inbound in configuration.inbound}
-    routes |= {outbound_name(outbound): outbound_routes(outbound) for outbound in configuration.outbound}
+    routes = {
+        inbound_name(inbound): inbound_routes(inbound, configuration.tracing)
+        for inbound in configuration.inbound
+    }
+    routes |= {
+        outbound_name(outbound): outbound_routes(outbound, configuration.tracing)
+        for outbound in configuration.outbound
+    }
     return Snapshot(
         listeners=listeners(configuration),
         routes=routes,
