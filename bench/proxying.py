@@ -92,7 +92,7 @@ def start(folder: Path) -> list[Figure | Note]:
     took: dict[str, list[float]] = {}
     with proxypeers.upstream(folder / "upstream") as port:
         for number in range(STARTS + 1):
-            for opened in _peers(folder / str(number), pair, port):
+            for opened in _peers(folder, pair, port, f"{number}-"):
                 with opened as peer:
                     took.setdefault(peer.name, []).append(peer.ready_after * 1000)
     return [Figure(f"{name}: start until it serves", "ms", tuple(each[1:])) for name, each in took.items()]
@@ -160,14 +160,17 @@ def _all(folder: Path) -> Iterator[tuple[int, list[Peer]]]:
     pair = proxypeers.make_pair(folder / "tls")
     with ExitStack() as stack:
         port = stack.enter_context(proxypeers.upstream(folder / "upstream"))
+        with proxypeers.pillion(folder / "warm", pair, port):
+            pass  # bytecode is kept, as where pillion is installed
         yield port, [stack.enter_context(each) for each in _peers(folder, pair, port)]
 
 
-def _peers(folder: Path, pair: Pair, port: int) -> list[AbstractContextManager[Peer]]:
-    logged = proxypeers.pillion(folder / "logged", pair, port, name=_LOGGED, more=_ACCESS_LOG)
+def _peers(folder: Path, pair: Pair, port: int, prefix: str = "") -> list[AbstractContextManager[Peer]]:
+    """Not yet opened. In folders beside each other: they share pillion's bytecode."""
+    logged = folder / f"{prefix}logged"
     return [
-        proxypeers.nginx(folder / "nginx", pair, port),
-        proxypeers.envoy(folder / "envoy", pair, port),
-        proxypeers.pillion(folder / "pillion", pair, port),
-        logged,
+        proxypeers.nginx(folder / f"{prefix}nginx", pair, port),
+        proxypeers.envoy(folder / f"{prefix}envoy", pair, port),
+        proxypeers.pillion(folder / f"{prefix}pillion", pair, port),
+        proxypeers.pillion(logged, pair, port, name=_LOGGED, more=_ACCESS_LOG),
     ]
