@@ -59,6 +59,7 @@ async def serve(
     listen.
     """
     connections: set[asyncio.Task[None]] = set()
+    ending = False
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -69,6 +70,10 @@ async def serve(
                 await _converse(reader, writer, respond, body_limit)
         except (OSError, TimeoutError, h11.RemoteProtocolError):
             log.debug("a client of the HTTP port went away or spoke no HTTP")
+        except asyncio.CancelledError:
+            # Python 3.11's StreamReaderProtocol asks a cancelled task for its exception, and prints what it gets.
+            if not ending:
+                raise
         finally:
             connections.discard(task)
             writer.close()
@@ -83,6 +88,7 @@ async def serve(
     try:
         yield bound
     finally:
+        ending = True
         server.close()
         for task in connections:
             task.cancel()
