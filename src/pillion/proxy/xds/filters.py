@@ -75,7 +75,7 @@ def _allow(identities: tuple[Identity, ...]) -> Resource:
 
 
 def _shown_callers(identities: tuple[Identity, ...]) -> Resource:
-    shown = {"custom": extension(_MTLS, _MTLS_CONFIG, any_validated_client_certificate={})}
+    shown = {"custom": extension(_MTLS, _MTLS_CONFIG, any_validated_client_certificate=True)}
     principals = [{"not_id": shown}, *(_principal(identity) for identity in identities)]
     policy = {"permissions": [{"any": True}], "principals": principals}
     return extension(CALLERS, _RBAC + "RBAC", rules={"action": "ALLOW", "policies": {"allow": policy}})
