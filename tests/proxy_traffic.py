@@ -47,6 +47,8 @@ def until(claim: Callable[[], Fact]) -> Fact:
 class Sidecar:
     """Use as a context: its processes are gone afterwards. Ports that the configuration leaves open are free ones."""
 
+    COMMAND = (sys.executable, "-m", "pillion", "proxy")
+
     def __init__(self, folder: Path, configuration: dict[str, Any], *, options: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -71,7 +73,7 @@ class Sidecar:
     def __enter__(self) -> Sidecar:
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                (sys.executable, "-m", "pillion", "proxy", "--config", str(self.file), *self.options),
+                (*self.COMMAND, "--config", str(self.file), *self.options),
                 stdout=errors,
                 stderr=errors,
                 env=os.environ | {"PYTHONFAULTHANDLER": "1"},

@@ -46,8 +46,8 @@ class Agent:
 
     def __init__(self, port: int = 0) -> None:
         self.seen: list[Seen] = []
-        self.permits = threading.Semaphore(0)
-        """`/tokens` sends one for each, `/held` answers for one: released by the test."""
+        self._permits: dict[str, threading.Semaphore] = {}
+        self._is_over = False
         self.arrived = threading.Event()
         """The first piece of an upload is here."""
         self._counts: Counter[str] = Counter()
@@ -92,9 +92,15 @@ class Agent:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self.permits.release(1000)
+        self._is_over = True
+        for permits in list(self._permits.values()):
+            permits.release(1000)
         self._thread.join()
         self._socket.close()
+
+    def permit(self, key: str, count: int = 1) -> None:
+        """`/tokens?key=KEY` sends a token for each, `/held?key=KEY` answers for one."""
+        self._permits.setdefault(key, threading.Semaphore(0)).release(count)
 
     def last(self) -> Seen:
         return self.seen[-1]
@@ -113,8 +119,10 @@ class Agent:
             )
         )
 
-    async def _permit(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, lambda: self.permits.acquire(timeout=PATIENCE))
+    async def _permitted(self, request: Request) -> None:
+        permits = self._permits.setdefault(request.query_params.get("key", ""), threading.Semaphore(0))
+        if not self._is_over:
+            await asyncio.get_running_loop().run_in_executor(None, lambda: permits.acquire(timeout=PATIENCE))
 
     async def _echo(self, request: Request) -> Response:
         self._note(request)
@@ -126,7 +134,7 @@ class Agent:
 
         async def events() -> AsyncIterator[bytes]:
             for number in range(int(request.query_params.get("n", "3"))):
-                await self._permit()
+                await self._permitted(request)
                 yield f"data: token {number}\n\n".encode()
 
         return StreamingResponse(events(), media_type="text/event-stream")
@@ -144,7 +152,7 @@ class Agent:
 
     async def _held(self, request: Request) -> Response:
         self._note(request)
-        await self._permit()
+        await self._permitted(request)
         return PlainTextResponse("let go")
 
     async def _script(self, request: Request) -> Response:

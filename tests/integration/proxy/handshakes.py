@@ -25,13 +25,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 8446, section 6.2: `certificate_expired`."""
     status: int = 0
     body: bytes = b""
+    fault: str = ""
+    """What OpenSSL made of an answer that was not TLS: `wrong_version_number`."""
     closed: bool = False
     """The other side hung up, and said nothing."""
     version: str = ""
     cipher: str = ""
 
     def __str__(self) -> str:
-        return self.alert or (str(self.status) if self.status else "closed" if self.closed else "?")
+        return self.alert or self.fault or ("closed" if self.closed else str(self.status))
 
 
 def context(
@@ -68,7 +70,7 @@ def ask(
                 said = Outcome(version=wrapped.version() or "", cipher=(wrapped.cipher() or ("",))[0])
                 return _converse(wrapped, request, said)
         except ssl.SSLError as error:
-            return Outcome(alert=_alert(error))
+            return _refusal(error)
         except (ConnectionResetError, BrokenPipeError):
             return Outcome(closed=True)
 
@@ -78,7 +80,8 @@ def _converse(connection: socket.socket, request: bytes, said: Outcome) -> Outco
     with contextlib.suppress(ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
         connection.sendall(request)  # after a refusal the alert lies ahead of the reset, unread
     try:
-        while piece := connection.recv(65536):
+        # Not until the other side hangs up: Envoy leaves that to the client for a second.
+        while not _is_whole(answer) and (piece := connection.recv(65536)):
             answer += piece
     except ssl.SSLEOFError:
         pass
@@ -92,9 +95,13 @@ def _converse(connection: socket.socket, request: bytes, said: Outcome) -> Outco
     return msgspec.structs.replace(said, status=int(match[1]) if match else 0, body=body if match else answer)
 
 
-def _alert(error: ssl.SSLError) -> str:
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return bool(end) and (length is None or len(body) >= int(length[1]))
+
+
+def _refusal(error: ssl.SSLError) -> Outcome:
     """OpenSSL names the alert that it was sent in the reason: TLSV1_ALERT_UNKNOWN_CA."""
     match = _ALERT.fullmatch(error.reason or "")
-    if match is None:
-        raise error
-    return match[1].lower()
+    return Outcome(alert=match[1].lower()) if match else Outcome(fault=(error.reason or str(error)).lower())
