@@ -54,8 +54,8 @@ class Updates:
     def begin(self, call: Call, delivery: Delivery, envoy: EnvoyProcess) -> None:
         self._call, self._delivery, self._envoy = call, delivery, envoy
 
-    async def look(self) -> None:
-        """Once a second: take what has changed."""
+    async def look(self) -> bool:
+        """Take what has changed. Whether something is changing at this moment, so that a look soon is worth it."""
         paths, self._watched = changed(self._watched, look(self._paths()))
         now = self._clock.now()
         if self.prepared.configuration.file in paths:
@@ -63,6 +63,7 @@ class Updates:
         elif paths or self._is_retry_due(now):
             await self._take_certificates(paths)
         self._tell_of_ends(now)
+        return self._watched.seen != self._watched.used
 
     async def take_configuration(self) -> None:
         """Read everything again. What is wrong is logged and counted, and what was served stays."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 EXIT_ENVOY_ENDED = 1
 INTERVAL = 1.0
 """Seconds between two looks at the files."""
+SETTLING = 0.2
+"""Seconds until files that have changed are looked at again: only what has come to rest is read."""
 _DRAIN_INTERVAL = 0.1
 _END_PATIENCE = 5.0
 """Seconds for Envoy to end once it was told to; it takes some milliseconds."""
@@ -146,12 +148,13 @@ class Sidecar:
 
     async def _look_after(self) -> None:
         """For ever: once a second, and at SIGHUP."""
+        is_changing = False
         while True:
             try:
-                async with asyncio.timeout(INTERVAL):
+                async with asyncio.timeout(SETTLING if is_changing else INTERVAL):
                     await self._reload_wanted.wait()
             except TimeoutError:
-                await self._updates.look()
+                is_changing = await self._updates.look()
                 await self._look_after_log()
             else:
                 self._reload_wanted.clear()

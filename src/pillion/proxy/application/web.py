@@ -134,7 +134,8 @@ async def _refusal(port: int) -> str:
     except TimeoutError:
         return f"no connection within {_LOCAL_PATIENCE:g} s"
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        # asyncio's own text names the address, which is said beside it.
+        return os.strerror(error.errno).lower() if error.errno else str(error)
     writer.close()
     return ""
 

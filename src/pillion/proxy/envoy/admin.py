@@ -6,6 +6,7 @@ Source: Envoy's documentation, "Administration interface".
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 from urllib.parse import quote
 
@@ -119,9 +120,11 @@ class Admin:
             raise AdminError(
                 f"Envoy's admin port {self._host}:{self._port} does not answer within {PATIENCE:g} s"
             ) from None
-        except (OSError, h11.RemoteProtocolError) as error:
-            cause = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            cause = os.strerror(error.errno).lower() if error.errno else str(error)
             raise AdminError(f"cannot ask Envoy on {self._host}:{self._port}: {cause}") from error
+        except h11.RemoteProtocolError as error:
+            raise AdminError(f"cannot ask Envoy on {self._host}:{self._port}: {error}") from error
 
 
 async def _exchange(
