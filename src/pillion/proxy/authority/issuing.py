@@ -15,7 +15,7 @@ from pillion.proxy.authority.certification import build_leaf, trust_domain_of
 from pillion.proxy.authority.hierarchy import Hierarchy
 from pillion.proxy.authority.keys import PublicKey
 from pillion.proxy.authority.requests import alternative_names, checked_id, checked_key, read_request
-from pillion.proxy.authority.storage import changing, load_hierarchy, save_hierarchy
+from pillion.proxy.authority.storage import changing, load_hierarchy, read_hierarchy, save_hierarchy
 from pillion.proxy.identity import SpiffeId, parse_spiffe_id
 from pillion.units import Instant
 
@@ -96,10 +96,12 @@ def open_authority(folder: Path, trust_domain: str, now: Instant) -> Authority:
     that cannot be.
     """
     checked = _checked_trust_domain(trust_domain)
-    authority = _find(folder, checked)
+    authority = _of_trust_domain(folder, read_hierarchy(folder), checked)
     if authority is None or authority.is_due(now):
         with changing(folder):
-            authority = _find(folder, checked)  # somebody may have been quicker
+            authority = _of_trust_domain(
+                folder, load_hierarchy(folder), checked
+            )  # somebody may have been quicker
             if authority is None:
                 authority = _save(folder, rotation.create(checked, _moment(now)))
             elif authority.is_due(now):
@@ -107,8 +109,7 @@ def open_authority(folder: Path, trust_domain: str, now: Instant) -> Authority:
     return authority
 
 
-def _find(folder: Path, trust_domain: str) -> Authority | None:
-    hierarchy = load_hierarchy(folder)
+def _of_trust_domain(folder: Path, hierarchy: Hierarchy | None, trust_domain: str) -> Authority | None:
     if hierarchy is None:
         return None
     authority = _authority(folder, hierarchy)
@@ -122,7 +123,7 @@ def _find(folder: Path, trust_domain: str) -> Authority | None:
 
 def find_authority(folder: Path) -> Authority:
     """Read it and change nothing. Raises HostError, also when there is none."""
-    hierarchy = load_hierarchy(folder)
+    hierarchy = read_hierarchy(folder)
     if hierarchy is None:
         raise HostError(
             f"cannot find an authority in {folder}: make one with pillion authority init --folder {folder}"
@@ -132,10 +133,13 @@ def find_authority(folder: Path) -> Authority:
 
 def rotate_authority(folder: Path, now: Instant, *, what: rotation.Rotation) -> Authority:
     """Raises HostError; ManifestError when the root is needed and kept elsewhere."""
-    find_authority(folder)
+    find_authority(folder)  # or nothing is made
     with changing(folder):
-        known = find_authority(folder)
-        return _save(folder, rotation.rotate(known.hierarchy, known.trust_domain, _moment(now), what))
+        known = load_hierarchy(folder)
+        if known is None:
+            raise HostError(f"cannot rotate the authority in {folder}: somebody has just removed it")
+        trust_domain = _trust_domain(folder, known)
+        return _save(folder, rotation.rotate(known, trust_domain, _moment(now), what))
 
 
 def _save(folder: Path, hierarchy: Hierarchy) -> Authority:
@@ -156,9 +160,12 @@ def _trust_domain(folder: Path, hierarchy: Hierarchy) -> str:
 
 def _checked_trust_domain(trust_domain: str) -> str:
     try:
-        return parse_spiffe_id(f"spiffe://{trust_domain}").trust_domain
+        parsed = parse_spiffe_id(f"spiffe://{trust_domain}")
     except ValueError as error:
         raise ManifestError(f"cannot use the trust domain: {error}") from error
+    if parsed.path:
+        raise ManifestError(f"cannot use the trust domain {trust_domain!r}: it has a path; leave it out")
+    return trust_domain
 
 
 def _moment(now: Instant) -> datetime.datetime:

@@ -41,17 +41,13 @@ def create(trust_domain: str, now: datetime.datetime) -> Hierarchy:
 
 
 def renew(hierarchy: Hierarchy, trust_domain: str, now: datetime.datetime) -> Hierarchy:
-    """What is due; the same value when nothing is. A root that is kept elsewhere cannot help: see `is_due`."""
-    kept = _trusted(hierarchy, now)
-    if hierarchy.root is not None:
-        if _ends_within(hierarchy.root.certificate, INTERMEDIATE_LIFETIME + RENEW_BEFORE, now):
-            return rotate_root(hierarchy, trust_domain, now)
-        if _ends_within(hierarchy.intermediate.certificate, RENEW_BEFORE, now):
-            return rotate_intermediate(hierarchy, trust_domain, now)
-    if kept == hierarchy.roots:
-        return hierarchy
+    """What is due. A root that is kept elsewhere cannot help: then only former roots go."""
+    if _root_is_due(hierarchy, now):
+        return rotate_root(hierarchy, trust_domain, now)
+    if _intermediate_is_due(hierarchy, now):
+        return rotate_intermediate(hierarchy, trust_domain, now)
     return Hierarchy(
-        roots=kept,
+        roots=_trusted(hierarchy, now),
         root=hierarchy.root,
         intermediate=hierarchy.intermediate,
         cross=_living(hierarchy.cross, now),
@@ -59,14 +55,25 @@ def renew(hierarchy: Hierarchy, trust_domain: str, now: datetime.datetime) -> Hi
 
 
 def is_due(hierarchy: Hierarchy, now: datetime.datetime) -> bool:
-    """Whether `renew` would change something."""
-    return _trusted(hierarchy, now) != hierarchy.roots or (
-        hierarchy.root is not None
-        and (
-            _ends_within(hierarchy.root.certificate, INTERMEDIATE_LIFETIME + RENEW_BEFORE, now)
-            or _ends_within(hierarchy.intermediate.certificate, RENEW_BEFORE, now)
-        )
+    """Whether `renew` would change something of weight."""
+    return (
+        _root_is_due(hierarchy, now)
+        or _intermediate_is_due(hierarchy, now)
+        or _trusted(hierarchy, now) != hierarchy.roots
     )
+
+
+def _root_is_due(hierarchy: Hierarchy, now: datetime.datetime) -> bool:
+    """Soon over; or its rotation was cut short before its successor's key was kept, so there must be another one."""
+    root = hierarchy.root
+    return root is not None and (
+        _ends_within(root.certificate, INTERMEDIATE_LIFETIME + RENEW_BEFORE, now)
+        or root.certificate != hierarchy.issuing_root
+    )
+
+
+def _intermediate_is_due(hierarchy: Hierarchy, now: datetime.datetime) -> bool:
+    return hierarchy.root is not None and _ends_within(hierarchy.intermediate.certificate, RENEW_BEFORE, now)
 
 
 def rotate_intermediate(hierarchy: Hierarchy, trust_domain: str, now: datetime.datetime) -> Hierarchy:

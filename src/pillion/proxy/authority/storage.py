@@ -5,8 +5,8 @@
     FOLDER/intermediate.pem  its certificate, cross certificates after it, its key
     FOLDER/lock              held by who changes something
 
-A certificate and its key share a file, so that no crash parts them. A rotation writes the bundle first: whatever the
-others say, it is in the bundle.
+A certificate and its key share a file, so that no crash parts them. A rotation writes the bundle first and the root
+last: whatever was issued, it is in the bundle, and a root that has signed its successor is there until that is in use.
 """
 
 from __future__ import annotations
@@ -29,15 +29,26 @@ from pillion.proxy.authority.hierarchy import Hierarchy
 from pillion.proxy.authority.keys import format_key
 
 
-def load_hierarchy(folder: Path) -> Hierarchy | None:
-    """None when there is no authority. Raises HostError when there is one that cannot be used."""
+def read_hierarchy(folder: Path) -> Hierarchy | None:
+    """None when there is no authority. Raises HostError when there is one that cannot be used.
+
+    Waits only for who is making the folder's first files.
+    """
     try:
-        # In this order: a bundle that is read later than the rest has all that the rest needs.
-        intermediate, cross = _read_issuer(folder / "intermediate.pem")
-        root: Issuer | None = None
-        with contextlib.suppress(FileNotFoundError):
-            root, _ = _read_issuer(folder / "root.pem")
-        roots = x509.load_pem_x509_certificates((folder / "bundle.crt").read_bytes())
+        return _read(folder)
+    except FileNotFoundError:
+        if _is_new(folder):
+            return None
+        with changing(folder):
+            return load_hierarchy(folder)
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, error) from error
+
+
+def load_hierarchy(folder: Path) -> Hierarchy | None:
+    """As `read_hierarchy`, while `changing`."""
+    try:
+        return _read(folder)
     except FileNotFoundError as error:
         if _is_new(folder):
             return None
@@ -47,16 +58,15 @@ def load_hierarchy(folder: Path) -> Hierarchy | None:
         ) from error
     except (OSError, ValueError) as error:
         raise _unusable(folder, error) from error
-    return Hierarchy(roots=tuple(roots), root=root, intermediate=intermediate, cross=cross)
 
 
 def save_hierarchy(folder: Path, hierarchy: Hierarchy) -> None:
     """Raises HostError. Only while `changing`."""
     try:
         write_file(folder / "bundle.crt", _pem(*hierarchy.roots), mode=0o644)
+        write_file(folder / "intermediate.pem", _issuer_pem(hierarchy.intermediate, *hierarchy.cross))
         if hierarchy.root is not None:
             write_file(folder / "root.pem", _issuer_pem(hierarchy.root))
-        write_file(folder / "intermediate.pem", _issuer_pem(hierarchy.intermediate, *hierarchy.cross))
     except OSError as error:
         raise _unusable(folder, error) from error
 
@@ -77,6 +87,17 @@ def changing(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _read(folder: Path) -> Hierarchy:
+    """Raises OSError, ValueError."""
+    # In this order: a bundle that is read later than the rest has all that the rest needs.
+    intermediate, cross = _read_issuer(folder / "intermediate.pem")
+    root: Issuer | None = None
+    with contextlib.suppress(FileNotFoundError):
+        root, _ = _read_issuer(folder / "root.pem")
+    roots = x509.load_pem_x509_certificates((folder / "bundle.crt").read_bytes())
+    return Hierarchy(roots=tuple(roots), root=root, intermediate=intermediate, cross=cross)
 
 
 def _is_new(folder: Path) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,30 +58,31 @@ def test_a_path_with_folders_below_the_volume_is_of_the_same_moment(tmp_path: Pa
     assert read_contents(entry(tmp_path / "certs"), ALL).chain == b"one tls.crt"
 
 
+FLIP = """
+import itertools, os, sys
+os.chdir(sys.argv[1])
+for name in itertools.cycle(("..two", "..one")):
+    os.symlink(name, "..data_tmp")
+    os.rename("..data_tmp", "..data")
+"""
+
+
 def test_a_swap_between_two_files_does_not_mix_them(tmp_path: Path) -> None:
-    publish(tmp_path, "0")
+    """Another process swaps as fast as it can; it is one, as a thread would hold up our reading."""
+    write(tmp_path / "..two", "two")
+    publish(tmp_path, "one")
     certificate = entry(tmp_path)
-    enough = threading.Event()
-
-    def swap() -> None:
-        for number in itertools.count(1):
-            publish(tmp_path, str(number))
-            if enough.is_set():
-                return
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    seen = set()
+    flipping = subprocess.Popen([sys.executable, "-S", "-c", FLIP, str(tmp_path)])
+    seen: list[bytes] = []
     try:
-        while len(seen) < 40:
+        while len(seen) < 300 or len(set(seen)) < 2:
             found = read_contents(certificate, ALL)
             assert found.faults == ()
-            moments = {part.split()[0] for part in (found.chain, found.key, found.bundle)}
-            assert len(moments) == 1
-            seen |= moments
+            (moment,) = {part.split()[0] for part in (found.chain, found.key, found.bundle)}
+            seen.append(moment)
     finally:
-        enough.set()
-        swapper.join()
+        flipping.kill()
+        flipping.wait()
 
 
 def test_a_change_is_seen_without_reading(tmp_path: Path) -> None:
