@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 from collector_docs import plugins_page, service_page
+from proxy_docs import configuration_page, configuration_schema
 
 from pillion import statedir
 from pillion.apiserver.catalogue import build_registry
@@ -131,6 +132,8 @@ PAGES: dict[str, Callable[[], str]] = {
         f"docs/reference/collector-{kind.value}s.md": functools.partial(plugins_page, kind)
         for kind in PluginKind
     },
+    "docs/reference/proxy-configuration.md": functools.partial(configuration_page, ROOT),
+    "docs/reference/proxy-configuration.schema.json": configuration_schema,
 }
 """Whole pages."""
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {

@@ -57,12 +57,16 @@ class BareOrMatch(msgspec.Struct, frozen=True, kw_only=True):
     bare: Text = PLAIN
 
     @property
+    def parts(self) -> tuple[Section, ...]:
+        return (STRING_MATCH,)
+
+    @property
     def noun(self) -> str:
         return "a text, or a mapping with exact, prefix or regex"
 
     @property
     def takes(self) -> str:
-        return f"text, or {STRING_MATCH.takes}"
+        return STRING_MATCH.takes
 
     def read(self, node: Node, at: At, reading: Reading) -> StringMatch:
         if isinstance(node, MappingNode):
@@ -104,6 +108,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     noun: str = _HEADER.noun
     takes: str = _HEADER.takes
+    parts: tuple[Section, ...] = (_HEADER,)
 
     def read(self, node: Node, at: At, reading: Reading) -> HeaderMatch:
         found: _Header = _HEADER.read(node, at, reading)
@@ -145,6 +150,7 @@ class IdentityKind(msgspec.Struct, frozen=True, kw_only=True):
 
     noun: str = "a SPIFFE ID, a DNS name, or a mapping with uri or dns"
     takes: str = _IDENTITY.takes
+    parts: tuple[Section, ...] = (_IDENTITY,)
 
     def read(self, node: Node, at: At, reading: Reading) -> Identity:
         if isinstance(node, MappingNode):

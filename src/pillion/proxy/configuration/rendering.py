@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pillion.proxy.configuration.reading import Json
+from pillion.proxy.configuration.sections import chapters
 from pillion.proxy.configuration.tables import DOCUMENT
 from pillion.proxy.configuration.values import Configuration
 
@@ -18,5 +19,6 @@ def schema() -> Json:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "proxy.yaml of pillion",
-        "description": DOCUMENT.help,
-    } | DOCUMENT.schema()
+        **DOCUMENT.schema(),
+        "$defs": {section.definition_name: section.definition() for section in chapters(DOCUMENT).values()},
+    }

@@ -8,11 +8,10 @@ from typing import Any
 from pillion.proxy.configuration.matching import BareOrMatch, Header, IdentityKind
 from pillion.proxy.configuration.names import HEADER_NAME, HOST_NAME, HOSTS, METHOD, NAME, Regex, UrlPath
 from pillion.proxy.configuration.reading import At
-from pillion.proxy.configuration.scalars import Choice, Duration, Flag, Number, Size
+from pillion.proxy.configuration.scalars import COUNTLESS, Choice, Duration, Flag, Number, Size
 from pillion.proxy.configuration.sections import Complaint, Key, ListOf, Section
 from pillion.proxy.configuration.values import Cors, Match, RateLimit, Retries, Rewrite, Route
 
-COUNT = (1 << 31) - 1
 PORT = Number(least=1, most=65535, said="port")
 _UINT32 = (1 << 32) - 1
 _FILL_LEAST = 50
@@ -137,11 +136,11 @@ RATE_LIMIT = Section(
     fill=_rate_limit,
     problems=_rate_limit_problems,
     keys=(
-        Key(name="requests", kind=Number(least=1, most=COUNT), is_needed=True, help="So many …"),
+        Key(name="requests", kind=Number(least=1, most=COUNTLESS), is_needed=True, help="So many …"),
         Key(name="per", kind=Duration(least=_FILL_LEAST), is_needed=True, help="… in this time."),
         Key(
             name="burst",
-            kind=Number(least=1, most=COUNT),
+            kind=Number(least=1, most=COUNTLESS),
             help="At one moment, after a pause.",
             default="requests",
         ),

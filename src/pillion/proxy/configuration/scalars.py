@@ -15,6 +15,8 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 """In milliseconds, the finest that Envoy's timers keep."""
 _DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?", re.ASCII)
+COUNTLESS = (1 << 31) - 1
+"""As much as fits: not worth a word in messages."""
 _LONGEST = 365 * 24 * _UNITS["h"]
 _QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([kMGT]|[KMGT]i|[eE][0-9]+)?$"
 
@@ -64,10 +66,12 @@ class Number(Scalar[int], frozen=True, kw_only=True):
 
     @property
     def noun(self) -> str:
-        return f"a {self.said} from {self.least} to {self.most}"
+        return f"a {self.takes}"
 
     @property
     def takes(self) -> str:
+        if self.most >= COUNTLESS:
+            return f"{self.said}, {self.least} or more"
         return f"{self.said} from {self.least} to {self.most}"
 
     def parse(self, node: ScalarNode) -> int:
@@ -100,6 +104,9 @@ class Percent(Scalar[float], frozen=True, kw_only=True):
         if not 0 <= value <= 100:
             raise Wrong(f"{node.text} is out of range", f"write {self.noun}")
         return float(value)
+
+    def write(self, value: Any) -> Any:
+        return int(value) if value == int(value) else value
 
     def schema(self) -> Json:
         return {"type": "number", "minimum": 0, "maximum": 100}

@@ -11,6 +11,7 @@ import msgspec
 
 from pillion.proxy.configuration.failure import Wrong, nearest_name
 from pillion.proxy.configuration.reading import At, Json, Kind, Reading, described
+from pillion.proxy.configuration.scalars import Text
 from pillion.yamltree import MappingNode, Node, SequenceNode
 
 Complaint: TypeAlias = tuple[str, str, str]
@@ -64,6 +65,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     problems: Problems = _no_problems
     constraint: Json = {}
     """What JSON Schema can say beyond the keys."""
+
+    @property
+    def parts(self) -> tuple[Kind[Any], ...]:
+        return tuple(key.kind for key in self.keys)
 
     @property
     def noun(self) -> str:
@@ -134,6 +139,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
         return written
 
     def schema(self) -> Json:
+        return {"$ref": f"#/$defs/{self.definition_name}"}
+
+    @property
+    def definition_name(self) -> str:
+        return "".join(word[0].upper() + word[1:] for word in self.title.split())
+
+    def definition(self) -> Json:
+        """What its schema refers to."""
         properties = {}
         for key in self.keys:
             about: Json = {"description": key.help}
@@ -141,7 +154,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
                 about["default"] = default
             properties[key.name] = key.kind.schema() | about
         needed = [key.name for key in self.keys if key.is_needed]
-        schema: Json = {"type": "object", "additionalProperties": False, "properties": properties}
+        schema: Json = {"description": self.help, "type": "object", "additionalProperties": False}
+        schema["properties"] = properties
         return schema | ({"required": needed} if needed else {}) | self.constraint
 
     def default(self, key: Key) -> Any:
@@ -150,6 +164,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
             return None
         default = _defaults(self.cls)[key.field]
         return None if default is msgspec.NODEFAULT or default in (None, (), "") else key.kind.write(default)
+
+
+def chapters(kind: object) -> dict[str, Section]:
+    """Every section in a kind by its title, itself first."""
+    found: dict[str, Section] = {kind.title: kind} if isinstance(kind, Section) else {}
+    for part in getattr(kind, "parts", ()):
+        found = found | {title: section for title, section in chapters(part).items() if title not in found}
+    return found
 
 
 @functools.cache
@@ -169,12 +191,17 @@ class ListOf(msgspec.Struct, frozen=True, kw_only=True):
     """A bad item says nothing about the others: they are read and checked on."""
 
     @property
+    def parts(self) -> tuple[Kind[Any], ...]:
+        """The kinds inside."""
+        return (self.item,)
+
+    @property
     def noun(self) -> str:
         return f"a list of {self.said}"
 
     @property
     def takes(self) -> str:
-        return f"list of {self.item.takes}"
+        return f"list of {self.said if isinstance(self.item, Text) else self.item.takes}"
 
     def read(self, node: Node, at: At, reading: Reading) -> tuple[Any, ...]:
         if not isinstance(node, SequenceNode):

@@ -8,8 +8,8 @@ from typing import Any
 from pillion.proxy.configuration.matching import IdentityKind
 from pillion.proxy.configuration.names import HOST_NAME, NAME, PLAIN, Address, FilePath, HostAndPort
 from pillion.proxy.configuration.reading import At
-from pillion.proxy.configuration.routetables import ALLOW_EMPTY, COUNT, PORT, RETRIES, ROUTE
-from pillion.proxy.configuration.scalars import Choice, Duration, Number, Percent, Size, Text
+from pillion.proxy.configuration.routetables import ALLOW_EMPTY, PORT, RETRIES, ROUTE
+from pillion.proxy.configuration.scalars import COUNTLESS, Choice, Duration, Number, Percent, Size, Text
 from pillion.proxy.configuration.sections import Complaint, Key, ListOf, Section
 from pillion.proxy.configuration.values import (
     AccessLog,
@@ -123,7 +123,7 @@ OUTLIER = Section(
     keys=(
         Key(
             name="consecutiveErrors",
-            kind=Number(least=1, most=COUNT),
+            kind=Number(least=1, most=COUNTLESS),
             help="Answers 5xx, or failures to connect.",
         ),
         Key(name="interval", kind=Duration(least=1), help="Between two looks."),
@@ -137,10 +137,12 @@ BREAKER = Section(
     title="Circuit breaker",
     help="More at one time are refused with 503.",
     keys=(
-        Key(name="connections", kind=Number(least=1, most=COUNT), help="Connections."),
-        Key(name="pending", kind=Number(least=1, most=COUNT), help="Requests that wait for a connection."),
-        Key(name="requests", kind=Number(least=1, most=COUNT), help="Requests that are under way."),
-        Key(name="retries", kind=Number(least=0, most=COUNT), help="Requests that are sent again."),
+        Key(name="connections", kind=Number(least=1, most=COUNTLESS), help="Connections."),
+        Key(
+            name="pending", kind=Number(least=1, most=COUNTLESS), help="Requests that wait for a connection."
+        ),
+        Key(name="requests", kind=Number(least=1, most=COUNTLESS), help="Requests that are under way."),
+        Key(name="retries", kind=Number(least=0, most=COUNTLESS), help="Requests that are sent again."),
     ),
 )
 
