@@ -186,6 +186,7 @@ def test_another_value_of_the_annotation_is_refused(cluster: Served) -> None:
 
 
 @needs_kubectl
+@pytest.mark.slow
 def test_a_certificate_is_renewed_at_half_its_life_also_after_a_server_was_killed(tmp_path: Path) -> None:
     """With a life of eight seconds. The Pod itself looks: key and certificate are always of one moment."""
     watching = f"i=1; while :; do ({WAIT_FOR_ANOTHER}) || exit 1; echo renewed $i; i=$((i+1)); done"
