@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _REMEMBERED = 20
 """Messages of severity that are kept for whoever has to say why something failed."""
 _WARNING = 30
+_FLUSH_MS = 500
+"""A line of the access log waits so long for others, instead of Envoy's ten seconds: who reads it is told what happens
+now, and little is lost when Envoy is killed."""
 _CHUNK = 1 << 16
 _MAX_LINE = 1 << 16
 
@@ -49,6 +52,7 @@ def command_line(call: Call, bootstrap: Path) -> list[str]:
         *("--drain-strategy", "immediate"),
         *("--log-level", call.log_level),
         *("--log-format", FORMAT),
+        *("--file-flush-interval-msec", str(_FLUSH_MS)),
         "--disable-hot-restart",
     ]
 
