@@ -1,0 +1,191 @@
+"""From Pod to Pod: an agent calls localhost, its proxy originates mTLS, the other Pod's proxy terminates it.
+
+Both ask who the other one is.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from tests.integration.proxy import grpcagent
+from tests.integration.proxy.agents import Agent
+from tests.integration.proxy.authorities import Authority, spiffe
+from tests.proxy_traffic import PATIENCE, Sidecar, free_port, read_log, until
+
+SPEECH = ("good", "bundled-wrong", "not-expected", "not-allowed", "named", "misnamed", "simple", "grpc")
+TERMS = ("outlier", "breaker", "timeout", "retries", "gone")
+
+
+class World:
+    """`far` is the agent that is called, behind the proxy `callee`; `caller` is the proxy of who calls."""
+
+    def __init__(self, folder: Path, far: Agent, far_grpc: int) -> None:
+        self.far = far
+        self.ports = {name: free_port() for name in (*SPEECH, *TERMS)}
+        self.callee_port, self.simple_port = free_port(), free_port()
+        self.callee_log, self.caller_log = folder / "callee.log", folder / "caller.log"
+        root, stranger = Authority(), Authority("another root")
+        agent = root.issue(folder / "agent", "agent", dns=["agent.test"], addresses=["127.0.0.1"])
+        certificates = {
+            "caller": root.issue(folder / "caller", "caller"),
+            "someone": root.issue(folder / "someone", "someone"),
+            "distrustful": root.issue(folder / "distrustful", "caller", bundle=stranger.pem),
+        }
+        routes = [
+            {
+                "name": "grpc",
+                "match": {"prefix": f"/{grpcagent.SERVICE}"},
+                "to": far_grpc,
+                "protocol": "http2",
+            },
+            {"name": "all", "match": {"prefix": "/"}, "to": far.port},
+        ]
+        inbound = {"certificate": "agent", "routes": routes}
+        self.callee = {
+            "certificates": [{"name": "agent", "folder": str(agent)}],
+            "inbound": [
+                {"name": "agent", "port": self.callee_port, "tls": "mutual", **inbound}
+                | {"allow": [spiffe("caller")]},
+                {"name": "simple", "port": self.simple_port, "tls": "simple", **inbound},
+            ],
+            "accessLog": {"path": str(self.callee_log)},
+        }
+        expected = [spiffe("agent")]
+        plain = {"tls": "none", "to": f"127.0.0.1:{far.port}"}
+        self.caller = {
+            "certificates": [{"name": name, "folder": str(path)} for name, path in certificates.items()],
+            "outbound": [
+                self._mutual("good", expect=expected),
+                self._mutual("grpc", expect=expected, protocol="http2"),
+                self._mutual("bundled-wrong", certificate="distrustful", expect=expected),
+                self._mutual("not-expected", expect=[spiffe("someone")]),
+                self._mutual("not-allowed", certificate="someone", expect=expected),
+                self._mutual("named", serverName="agent.test"),
+                self._mutual("misnamed", serverName="other.test"),
+                self._mutual("simple", tls="simple", to=f"127.0.0.1:{self.simple_port}", expect=expected),
+                self._outbound("outlier", outlier={"consecutiveErrors": 3, "ejection": "1h"}, **plain),
+                self._outbound("breaker", breaker={"requests": 1}, **plain),
+                self._outbound("timeout", timeout="300ms", **plain),
+                self._outbound("retries", retries={"attempts": 2, "on": ["5xx"]}, **plain),
+                self._outbound("gone", tls="none", to=f"127.0.0.1:{free_port()}"),
+            ],
+            "accessLog": {"path": str(self.caller_log)},
+        }
+
+    def _outbound(self, name: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "port": self.ports[name], **more}
+
+    def _mutual(self, name: str, **more: Any) -> dict[str, Any]:
+        settings = {"tls": "mutual", "certificate": "caller", "to": f"127.0.0.1:{self.callee_port}"}
+        return self._outbound(name, **{**settings, **more})
+
+    def ask(
+        self, outbound: str, path: str = "/who", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[outbound], timeout=PATIENCE)
+        try:
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("outbound")
+    with Agent() as far, grpcagent.serving() as far_grpc:
+        made = World(folder, far, far_grpc)
+        with Sidecar(folder / "a", made.callee) as callee, Sidecar(folder / "b", made.caller) as caller:
+            callee.until_ready()
+            caller.until_ready()
+            yield made
+
+
+def test_both_sides_know_each_other(world: World) -> None:
+    status, _ = world.ask("good", "/pod-to-pod")
+    assert status == 200
+    told = world.far.last().value("x-forwarded-client-cert") or ""
+    assert f"URI={spiffe('caller')}" in told.split(";")
+    mine = until(lambda: [line for line in read_log(world.caller_log) if line["path"] == "/pod-to-pod"])[0]
+    theirs = until(lambda: [line for line in read_log(world.callee_log) if line["path"] == "/pod-to-pod"])[0]
+    assert mine["upstream_peer"] == spiffe("agent")
+    assert theirs["peer"] == spiffe("caller")
+    assert mine["traceparent"] == theirs["traceparent"]
+    assert theirs["protocol"] == "HTTP/2"
+
+
+@pytest.mark.parametrize(
+    ("outbound", "status"),
+    [
+        ("good", 200),
+        ("named", 200),
+        ("simple", 200),
+        ("bundled-wrong", 503),
+        ("not-expected", 503),
+        ("not-allowed", 503),
+        ("misnamed", 503),
+        ("gone", 503),
+    ],
+)
+def test_a_call_goes_out_to_whom_it_is_meant_for_only(world: World, outbound: str, status: int) -> None:
+    before = len(world.far.seen)
+    assert world.ask(outbound)[0] == status
+    assert (len(world.far.seen) > before) is (status == 200)
+
+
+def test_the_other_side_is_called_by_its_name(world: World) -> None:
+    world.ask("named")
+    assert world.far.last().value("host") == f"agent.test:{world.callee_port}"
+
+
+def test_what_the_agent_says_of_its_caller_is_not_passed_off_as_the_proxys_word(world: World) -> None:
+    forged = f"URI={spiffe('admin')}"
+    world.ask("good", headers={"X-Forwarded-Client-Cert": forged})
+    assert forged not in (world.far.last().value("x-forwarded-client-cert") or "")
+
+
+def test_a_grpc_stream_passes_both_proxies(world: World) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{world.ports['grpc']}") as channel:
+        call = channel.unary_stream(grpcagent.method("Stream"))(b"5", timeout=PATIENCE)
+        assert list(call) == [f"token {number}".encode() for number in range(5)]
+        assert dict(call.trailing_metadata())["x-trailing"] == "yes"
+
+
+def test_a_side_that_keeps_failing_is_left_alone(world: World) -> None:
+    before = world.far.count("/script")
+    answers = [world.ask("outlier", "/script?answers=500&key=outlier")[0] for _ in range(5)]
+    assert answers == [500, 500, 500, 503, 503]
+    assert world.far.count("/script") == before + 3
+
+
+def test_more_requests_than_allowed_at_one_time_are_refused(world: World) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(world.ask, "breaker", "/held?key=breaker")
+        until(lambda: world.far.count("/held"))
+        assert world.ask("breaker", "/second")[0] == 503
+        world.far.permit("breaker")
+        assert held.result(PATIENCE) == (200, b"let go")
+    assert world.ask("breaker", "/third")[0] == 200
+    assert world.far.count("/second") == 0
+
+
+def test_a_call_that_takes_too_long_is_a_504(world: World) -> None:
+    assert world.ask("timeout", "/held?key=timeout")[0] == 504
+    world.far.permit("timeout")
+
+
+def test_a_call_that_failed_is_tried_again(world: World) -> None:
+    assert world.ask("retries", "/script?answers=503,503,200&key=again")[0] == 200
+
+
+def test_a_trace_goes_on_through_both_proxies(world: World) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    world.ask("good", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert (world.far.last().value("traceparent") or "").split("-")[1] == trace
