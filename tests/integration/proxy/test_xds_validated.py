@@ -300,7 +300,7 @@ def test_few_statistics_are_kept(lab: Lab) -> None:
     client.echoed("/")
     lines = lab.envoy.ask("/stats/prometheus").splitlines()
     assert len([line for line in lines if not line.startswith("#")]) < 300
-    assert 'envoy_sds_update_success{envoy_secret="agent.certificate"} 1' in lines
+    assert 'envoy_sds_certificate_update_success{envoy_xds_resource_name="agent"} 1' in lines
     assert 'envoy_listener_ssl_handshake{envoy_listener_address="inbound-https"} 1' in lines
     assert (
         'envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="inbound-https"} 1'

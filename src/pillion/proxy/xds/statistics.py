@@ -56,7 +56,6 @@ SETTINGS: Resource = {
     "stats_matcher": {
         "inclusion_list": {"patterns": [{"safe_regex": {"regex": pattern}} for pattern in KEPT]}
     },
-    "stats_tags": [{"tag_name": "envoy.secret", "regex": r"^sds\.((.+)\.)\w+$"}],
     "histogram_bucket_settings": [
         {"match": {"suffix": "_rq_time"}, "buckets": list(_BUCKETS_MS)},
         {"match": {"suffix": "connect_ms"}, "buckets": list(_BUCKETS_MS[:12])},
