@@ -6,5 +6,5 @@
 - `faults`, `purpose`, `contents`, `material`: values. Pure.
 - `pem`, `description`, `checking`: from bytes to values and verdicts. Pure; they load `cryptography`.
 - `files`: the files of one moment.
-- `reading`: all of it, in this process. `apart`: in a short-lived child.
+- `reading`: all of it.
 """

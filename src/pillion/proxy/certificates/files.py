@@ -24,13 +24,13 @@ Identity = tuple[tuple[int, int, int, int] | None, ...]
 
 
 def identity(certificate: Certificate) -> Identity:
-    """Changes when one of the files does: for whoever asks often whether a look inside is due."""
+    """Changes when one of the files does."""
     return tuple(_identity(path) for path in (certificate.chain, certificate.key, certificate.bundle) if path)
 
 
 def _identity(path: str) -> tuple[int, int, int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - asked every second for each file
+        found = os.stat(path)  # noqa: PTH116 - and so are the others below: text is what the configuration has
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

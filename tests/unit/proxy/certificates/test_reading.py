@@ -1,15 +1,13 @@
-"""From the configuration to materials: what each is for, one line for each fault; here and in a child."""
+"""From the configuration to materials: what each is for, and one line for each fault."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.unit.proxy.certificates.making import NOW, Sketch, ec_key, make, make_authority, write_key
 
-from pillion.proxy.certificates.apart import read_all_apart
 from pillion.proxy.certificates.faults import CertificateError
 from pillion.proxy.certificates.material import Material
 from pillion.proxy.certificates.purpose import Purpose, purposes
@@ -105,7 +103,7 @@ def test_an_error_has_one_line_for_each_fault_with_its_place(tmp_path: Path) -> 
     assert [str(fault.reason) for fault in caught.value.faults] == ["missing", "wrong_key"]
 
 
-def test_a_child_finds_what_this_process_finds(tmp_path: Path) -> None:
+def test_each_entry_is_read_for_itself(tmp_path: Path) -> None:
     good, bad = fill(tmp_path / "good"), fill(tmp_path / "bad")
     (bad / "tls.crt").write_text("")
     configuration = Configuration(
@@ -116,16 +114,10 @@ def test_a_child_finds_what_this_process_finds(tmp_path: Path) -> None:
             msgspec.structs.replace(inbound(Tls.SIMPLE), certificate="bad"),
         ),
     )
-    here = read_all(configuration, NOW)
-    apart = asyncio.run(read_all_apart(configuration, NOW))
-    assert list(apart) == list(here) == ["agent", "bad", "idle"]
-    assert apart["agent"] == here["agent"]
-    assert isinstance(here["agent"], Material)
-    assert here["agent"].key_pem.encode() == LEAF.key_pem
-    assert isinstance(apart["bad"], CertificateError)
-    assert str(apart["bad"]) == str(here["bad"])
-    assert apart["idle"] == here["idle"] == Material(name="idle")
-
-
-def test_no_child_is_started_for_nothing() -> None:
-    assert asyncio.run(read_all_apart(Configuration(file="proxy.yaml"), NOW)) == {}
+    found = read_all(configuration, NOW)
+    agent, refused = found["agent"], found["bad"]
+    assert isinstance(agent, Material)
+    assert agent.key_pem.encode() == LEAF.key_pem
+    assert isinstance(refused, CertificateError)
+    assert [str(fault.reason) for fault in refused.faults] == ["empty"]
+    assert found["idle"] == Material(name="idle"), "nobody needs it: it is not looked at"
