@@ -160,7 +160,7 @@ class ControlPlane:
                 "pod status": self._writer.run(),
                 "events": self.events.run(),
                 "references": self._follow_references(),
-                "certificates": self._certificates.run(self.node.refresh_volumes),
+                "certificates": self._certificates.run(self.node),
                 "scheduler": scheduler.run(),
                 "namespaces": namespaces.run(self.api),
                 "service accounts": serviceaccounts.run(self.api, lambda: self.authority.ca_pem),

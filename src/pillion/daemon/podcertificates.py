@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,6 +19,7 @@ from pillion.clock import Clock
 from pillion.daemon.workloadsigner import CertificateRequest, SigningDenied, WorkloadSigner, service_names
 from pillion.errors import HostError, ManifestError
 from pillion.inject import BUNDLE_NAME, SIGNER_NAME
+from pillion.lifecycle import EventNote
 from pillion.objects.models import core_v1, meta_v1
 from pillion.plan.pods import identity_of, spec_of
 from pillion.plan.references import ConfigError
@@ -33,6 +35,8 @@ RENEW_AT = 0.5
 """Of its lifetime a certificate is used before another one takes its place."""
 RETRY = 10.0
 """Seconds from a renewal that failed to the next."""
+OVERDUE = 600.0
+"""Seconds after which a renewal that does not come is told (refreshOverdueDuration)."""
 _NOT_YET = "credential bundle is not issued yet"
 _log = logging.getLogger(__name__)
 
@@ -48,6 +52,17 @@ class _Source(NamedTuple):
 class _Issued(msgspec.Struct, frozen=True, kw_only=True):
     bundle: CredentialBundle
     renew_at: Instant
+    ends: Instant
+    told: set[str] = msgspec.field(default_factory=set)
+    """Reasons of the Events about its being late."""
+
+
+class Pods(Protocol):
+    """The node, as far as it is needed here. Pods that are not there any more are passed over."""
+
+    def refresh_volumes(self, uid: str) -> None: ...
+
+    def note(self, uid: str, note: EventNote) -> None: ...
 
 
 class PodCertificates:
@@ -70,6 +85,8 @@ class PodCertificates:
         self._busy: dict[_Source, asyncio.Lock] = {}
         self._due: dict[_Source, Instant] = {}
         """When `run` has the volume refreshed."""
+        self._late: deque[tuple[str, EventNote]] = deque()
+        """What `run` has said of pods."""
         self._news = asyncio.Event()
         self._anchors: bytes | None = None
         self._no_anchors = ""
@@ -109,17 +126,19 @@ class PodCertificates:
             for known in (self._busy, self._issued, self._refusals, self._due):
                 known.pop(source, None)
 
-    async def run(self, refresh: Callable[[str], None]) -> None:
-        """Have the volumes of a pod refreshed, by its UID, when a certificate in them is due. Until cancelled."""
+    async def run(self, pods: Pods) -> None:
+        """Have the volumes of pods refreshed when a certificate in them is due. Until cancelled."""
         while True:
             self._news.clear()
+            while self._late:
+                pods.note(*self._late.popleft())
             now = self._clock.now()
             due = {source for source, at in self._due.items() if at <= now}
             for source in due:
                 # A pod that has ended is not refreshed: it is asked once, and comes back by `prepare` if at all.
                 del self._due[source]
             for uid in dict.fromkeys(source.pod_uid for source in due):
-                refresh(uid)
+                pods.refresh_volumes(uid)
             next_due = min(self._due.values(), default=None)
             try:
                 async with asyncio.timeout(None if next_due is None else max(0.0, next_due - now)):
@@ -160,8 +179,24 @@ class PodCertificates:
         if source in self._issued:
             if self._refusals.get(source) != why:
                 _log.warning("cannot renew the certificate of pod %s, volume %s: %s", *source[:2], why)
+            self._tell_if_late(source, self._issued[source])
             self._wake_at(source, Instant(self._clock.now() + RETRY))
         self._refusals[source] = why
+
+    def _tell_if_late(self, source: _Source, issued: _Issued) -> None:
+        """Once each, as an Event of the pod."""
+        now = self._clock.now()
+        for is_late, reason, message in (
+            (
+                now > issued.renew_at + OVERDUE,
+                "CertificateOverdueForRefresh",
+                "PodCertificate refresh overdue",
+            ),
+            (now > issued.ends, "CertificateExpired", "PodCertificate expired"),
+        ):
+            if is_late and reason not in issued.told:
+                issued.told.add(reason)
+                self._late.append((source.pod_uid, EventNote(type="Warning", reason=reason, message=message)))
 
     def _wake_at(self, source: _Source, at: Instant) -> None:
         self._due[source] = at
@@ -199,6 +234,7 @@ class PodCertificates:
         return _Issued(
             bundle=CredentialBundle(key=format_key(key).encode(), chain=chain.encode()),
             renew_at=Instant(now + (ends - now) * RENEW_AT),
+            ends=Instant(ends),
         )
 
     # Trust anchors

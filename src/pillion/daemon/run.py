@@ -258,7 +258,7 @@ async def _running(node: Node, certificates: PodCertificates) -> AsyncIterator[a
         ready = asyncio.Event()
         own = tasks.create_task(node.run(ready), name="node")
         await ready.wait()
-        renewing = tasks.create_task(certificates.run(node.refresh_volumes), name="certificates")
+        renewing = tasks.create_task(certificates.run(node), name="certificates")
         yield tasks
         renewing.cancel()
         own.cancel()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Set
 
 from pillion.errors import Bug, HostError
-from pillion.lifecycle import Stage
+from pillion.lifecycle import EventNote, Stage
 from pillion.node import persistence
 from pillion.node.drivers import Drivers
 from pillion.node.eviction import watch_empty_dirs
@@ -102,6 +102,12 @@ class Node:
         worker = self._workers.get(uid)
         if worker is not None:
             self._spawn(worker.refresh_volumes(), "refresh volumes")
+
+    def note(self, uid: str, note: EventNote) -> None:
+        """Record an Event about a pod, if it is still here."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.note(note)
 
     def _start(self, worker: PodWorker) -> PodWorker:
         self._workers[worker.uid] = worker

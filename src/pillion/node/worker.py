@@ -74,7 +74,7 @@ class PodWorker:
         self._last_seen: Observation | None = None
         self._is_unwritten = False
         self._is_updated = False
-        self._performer = Performer(drivers, self._at_hand, self._tell, self._note, self.nudge)
+        self._performer = Performer(drivers, self._at_hand, self._tell, self.note, self.nudge)
 
     @property
     def uid(self) -> str:
@@ -124,6 +124,11 @@ class PodWorker:
             drivers = self._drivers
             await drivers.volumes.refresh(self.pod, mounted_volumes(self.pod), drivers.configs, drivers.node)
 
+    def note(self, note: EventNote) -> None:
+        """Record an Event about the pod."""
+        now = self._drivers.clock.now()
+        self._writer.event(build_event(self.pod, self.plan, note, node=self._drivers.node.name, now=now))
+
     def nudge(self) -> None:
         """Look again: something may have changed."""
         self._news.set()
@@ -148,7 +153,7 @@ class PodWorker:
             delay = min(delay * 2, RETRY_CAP)
             self.record = resume(self.record)
             self._outcomes.clear()
-            self._performer = Performer(self._drivers, self._at_hand, self._tell, self._note, self.nudge)
+            self._performer = Performer(self._drivers, self._at_hand, self._tell, self.note, self.nudge)
         self._writer.pod_finished(self.pod)
 
     async def _live(self) -> None:
@@ -168,7 +173,7 @@ class PodWorker:
         for leaf in leaves(error):
             place = traceback.extract_tb(leaf.__traceback__)[-1]
             text = f"{type(leaf).__name__}: {leaf} ({Path(place.filename).name}:{place.lineno})"
-            self._note(
+            self.note(
                 EventNote(type="Warning", reason="FailedSync", message=f"error determining status: {text}")
             )
 
@@ -185,7 +190,7 @@ class PodWorker:
             # From the tear-down on, the runtime forgets; the status goes on telling how the containers ended.
             self._last_seen = seen
         for event in decision.events:
-            self._note(event)
+            self.note(event)
         if not was_finished and (changed or self._is_updated or self.pod.status is None):
             self._is_updated = False
             self._publish(now)
@@ -245,7 +250,7 @@ class PodWorker:
         except OSError as error:
             if not self._is_unwritten:
                 text = f"cannot write down the state of the pod: {error.strerror}; if pillion is killed now, it is lost"
-                self._note(EventNote(type="Warning", reason="FailedSync", message=text))
+                self.note(EventNote(type="Warning", reason="FailedSync", message=text))
             self._is_unwritten = True
         else:
             self._is_unwritten = False
@@ -264,10 +269,6 @@ class PodWorker:
     def _tell(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._news.set()
-
-    def _note(self, note: EventNote) -> None:
-        now = self._drivers.clock.now()
-        self._writer.event(build_event(self.pod, self.plan, note, node=self._drivers.node.name, now=now))
 
     def _at_hand(self) -> PodAtHand:
         sandboxes = self._drivers.runtime.sandboxes(self.uid)

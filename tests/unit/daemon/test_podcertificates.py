@@ -17,6 +17,7 @@ from pillion.daemon.identitysettings import IdentitySettings, parse_trust_domain
 from pillion.daemon.podcertificates import PodCertificates
 from pillion.daemon.workloadsigner import WorkloadSigner, service_names
 from pillion.errors import ManifestError
+from pillion.lifecycle import EventNote
 from pillion.objects import core_v1, meta_v1
 from pillion.plan.references import ConfigError
 from pillion.units import Instant
@@ -53,6 +54,22 @@ class Lab:
     async def bundle(self, pod: core_v1.Pod, **changes: Any) -> CredentialBundle:
         await self.certificates.prepare(pod, volume(**changes))
         return self.certificates.credential_bundle(pod, "identity", 0)
+
+
+class Pods:
+    """A node that only remembers what it is asked and told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.news = asyncio.Event()
+
+    def refresh_volumes(self, uid: str) -> None:
+        self.told.append(uid)
+        self.news.set()
+
+    def note(self, uid: str, note: EventNote) -> None:
+        self.told.append(f"{uid}: {note.type} {note.reason} {note.message}")
+        self.news.set()
 
 
 def a_pod(uid: str = "u-1", account: str | None = "agent", **labels: str) -> core_v1.Pod:
@@ -224,6 +241,27 @@ def test_a_renewal_that_fails_leaves_what_is_there_and_is_logged_once(
     in_lab(tmp_path, body)
 
 
+def test_a_renewal_that_does_not_come_is_told_as_events_of_the_pod_each_once(tmp_path: Path) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.bundle(a_pod())
+        (lab.folder / "intermediate.pem").write_text("broken")
+        for hours in (12.1, 12.2, 12.3, 24.1, 24.2):
+            lab.clock.time = START + hours * HOUR
+            await lab.bundle(a_pod())
+        pods = Pods()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(lab.certificates.run(pods))
+            async with asyncio.timeout(20):
+                await pods.news.wait()
+            running.cancel()
+        assert pods.told == [
+            "u-1: Warning CertificateOverdueForRefresh PodCertificate refresh overdue",
+            "u-1: Warning CertificateExpired PodCertificate expired",
+        ]
+
+    in_lab(tmp_path, body)
+
+
 def test_an_authority_that_cannot_be_used_is_named_when_there_is_nothing_yet(tmp_path: Path) -> None:
     async def body(lab: Lab) -> None:
         lab.folder.write_text("in the way")
@@ -274,20 +312,14 @@ def test_volumes_are_refreshed_when_a_certificate_is_due(tmp_path: Path) -> None
     async def body(_: Lab) -> None:
         settings = IdentitySettings(lifetime=2.0)
         certificates = PodCertificates(WorkloadSigner(tmp_path / "workload", settings), LoopClock())
-        asked: list[str] = []
-        is_asked = asyncio.Event()
-
-        def refresh(uid: str) -> None:
-            asked.append(uid)
-            is_asked.set()
-
+        pods = Pods()
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(certificates.run(refresh))
+            running = tasks.create_task(certificates.run(pods))
             await certificates.prepare(a_pod(), volume())
             first = certificates.credential_bundle(a_pod(), "identity", 0)
             async with asyncio.timeout(20):
-                await is_asked.wait()
-            assert asked == ["u-1"]
+                await pods.news.wait()
+            assert pods.told == ["u-1"]
             await certificates.prepare(a_pod(), volume())
             assert certificates.credential_bundle(a_pod(), "identity", 0) != first
             running.cancel()
