@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pillion.proxy.configuration.values import Certificate, Configuration, Inbound, Tls
+from pillion.proxy.configuration.values import Certificate, Configuration, Inbound, Outbound, Tls
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +20,8 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     """The other side's certificate must come from its bundle."""
     hosts: tuple[str, ...] = ()
     """Names, of routes below its listeners, by which it is called: `host` or `*.host`."""
+    peers: tuple[str, ...] = ()
+    """Trust domains of those that its bundle must vouch for: of `allow` and `expect`."""
 
     @property
     def is_shown(self) -> bool:
@@ -39,6 +41,7 @@ def purposes(configuration: Configuration) -> Iterator[tuple[Certificate, Purpos
                 verifies=any(one.tls in (Tls.MUTUAL, Tls.PERMISSIVE) for one in inbound)
                 or any(one.tls is not Tls.NONE for one in outbound),
                 hosts=tuple(dict.fromkeys(_hosts(inbound))),
+                peers=tuple(dict.fromkeys(_trust_domains(inbound, outbound))),
             ),
         )
 
@@ -50,3 +53,13 @@ def _hosts(inbound: Iterable[Inbound]) -> Iterator[str]:
                 name = host.partition(":")[0].lower()
                 if name and name != "*":
                     yield name
+
+
+def _trust_domains(inbound: Iterable[Inbound], outbound: Iterable[Outbound]) -> Iterator[str]:
+    identities = [identity for one in inbound for identity in one.allow]
+    identities += [identity for one in inbound for route in one.routes for identity in route.allow]
+    identities += [identity for one in outbound for identity in one.expect]
+    for identity in identities:
+        text = (identity.uri.exact or identity.uri.prefix or "") if identity.uri is not None else ""
+        if text.startswith("spiffe://"):
+            yield text.removeprefix("spiffe://").partition("/")[0]

@@ -266,6 +266,24 @@ def test_a_certificate_is_for_the_hosts_of_its_routes(
         assert reasons(found) == ["tls.crt wrong_name"]
 
 
+@pytest.mark.parametrize(
+    ("roots", "peers", "warnings"),
+    [
+        (("one.example",), ("one.example",), 0),
+        (("one.example",), ("two.example",), 1),
+        (("one.example", "two.example"), ("two.example",), 0),
+        (("one.example", ""), ("two.example",), 0),
+    ],
+)
+def test_expected_identities_are_of_a_trust_domain_in_the_bundle(
+    roots: tuple[str, ...], peers: tuple[str, ...], warnings: int
+) -> None:
+    made = [make_authority(name or "any", uris=(f"spiffe://{name}",) if name else ()) for name in roots]
+    purpose = Purpose(verifies=True, peers=peers)
+    material = good(look(bundle=b"".join(one.pem for one in made), purpose=purpose))
+    assert len(material.warnings) == warnings, material.warnings
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     leaf = make(Sketch(uris=(), dns=(), ends=MOMENT, usages=(ExtendedKeyUsageOID.CLIENT_AUTH,)), INTERMEDIATE)
     found = look(leaf.pem, write_key(ec_key()), b"")

@@ -15,10 +15,12 @@ from pillion.proxy.certificates.reading import read, read_all
 from pillion.proxy.configuration.values import (
     Certificate,
     Configuration,
+    Identity,
     Inbound,
     Match,
     Outbound,
     Route,
+    StringMatch,
     Tls,
 )
 
@@ -87,6 +89,20 @@ def test_all_uses_count_together() -> None:
         outbound=(outbound(Tls.MUTUAL),),
     )
     assert list(purposes(configuration)) == [(CERTIFICATE, Purpose(serves=True, calls=True, verifies=True))]
+
+
+def test_the_trust_domains_of_others_are_those_of_allow_and_expect() -> None:
+    first = Identity(uri=StringMatch(prefix="spiffe://one.example/ns/"))
+    second = Identity(uri=StringMatch(exact="spiffe://two.example/x"))
+    named = Identity(dns=StringMatch(exact="b.example"))
+    configuration = Configuration(
+        file="proxy.yaml",
+        certificates=(CERTIFICATE,),
+        inbound=(msgspec.structs.replace(inbound(Tls.MUTUAL), allow=(first, named)),),
+        outbound=(msgspec.structs.replace(outbound(Tls.MUTUAL), expect=(second, first)),),
+    )
+    ((_, purpose),) = purposes(configuration)
+    assert purpose.peers == ("one.example", "two.example")
 
 
 def test_an_error_has_one_line_for_each_fault_with_its_place(tmp_path: Path) -> None:
