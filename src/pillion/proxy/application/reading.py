@@ -8,6 +8,7 @@ import msgspec
 
 from pillion.errors import HostError, ManifestError, PillionError
 from pillion.proxy.application.apart import ApartWork
+from pillion.proxy.application.watching import Signature, look
 from pillion.proxy.certificates.faults import CertificateError, Fault
 from pillion.proxy.certificates.material import Material
 from pillion.proxy.configuration.values import Configuration
@@ -22,6 +23,8 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Configuration
     found: dict[str, Material | CertificateError]
     """By the names of `certificates`."""
+    signatures: dict[str, Signature]
+    """Of the files, as they were before they were read."""
 
 
 class _Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,7 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     refused: _Refused | None = None
     configuration: Configuration | None = None
     found: dict[str, _Outcome] = {}
+    signatures: dict[str, Signature] = {}
 
 
 class Reading:
@@ -62,7 +66,7 @@ class Reading:
             name: outcome.material or CertificateError(outcome.place, name, outcome.faults)
             for name, outcome in answer.found.items()
         }
-        return Read(configuration=answer.configuration, found=found)
+        return Read(configuration=answer.configuration, found=found, signatures=answer.signatures)
 
     def close(self) -> None:
         self._child.close()
@@ -86,14 +90,16 @@ async def _result(reading: Reading) -> Read:
 
 def _read(file: str, now: Instant, configuration: Configuration | None) -> bytes:
     """In the child."""
-    from pillion.proxy.application.preparation import load_configuration
+    from pillion.proxy.application.preparation import load_configuration, watched_paths
     from pillion.proxy.certificates.reading import place, read_all
 
+    signatures = look([file] if configuration is None else [])
     try:
         loaded = load_configuration(file) if configuration is None else configuration
     except PillionError as error:
         refused = _Refused(text=str(error), is_ours=isinstance(error, ManifestError))
         return msgspec.msgpack.encode(_Answer(refused=refused))
+    signatures |= look(watched_paths(loaded))
     places = {one.name: place(loaded.file, one) for one in loaded.certificates}
     found = {
         name: _Outcome(material=outcome)
@@ -101,4 +107,4 @@ def _read(file: str, now: Instant, configuration: Configuration | None) -> bytes
         else _Outcome(place=places[name], faults=outcome.faults)
         for name, outcome in read_all(loaded, now).items()
     }
-    return msgspec.msgpack.encode(_Answer(configuration=loaded, found=found))
+    return msgspec.msgpack.encode(_Answer(configuration=loaded, found=found, signatures=signatures))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from pillion.errors import HostError, ManifestError, PillionError
 from pillion.proxy.application import ports, preparation
 from pillion.proxy.application.delivery import Delivery, ask_envoy
 from pillion.proxy.application.expiry import Stage, stage
 from pillion.proxy.application.preparation import Prepared, prepare
-from pillion.proxy.application.reading import read_again, read_certificates_again
+from pillion.proxy.application.reading import Read, read_again, read_certificates_again
 from pillion.proxy.application.state import CONFIGURATION, Outcome, State
-from pillion.proxy.application.watching import Watched, changed, look
+from pillion.proxy.application.watching import Signature, Watched, changed, look
 from pillion.proxy.certificates.faults import CertificateError
 from pillion.proxy.certificates.material import Material
+from pillion.proxy.envoy.admin import AdminError
 from pillion.proxy.envoy.validation import EnvoyRefusedError
 from pillion.units import Instant
 
@@ -39,13 +38,23 @@ class RestartNeededError(ManifestError):
 class Updates:
     """What is served, and how it becomes something else."""
 
-    def __init__(self, prepared: Prepared, state: State, clock: Clock, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        signatures: Mapping[str, Signature],
+        state: State,
+        clock: Clock,
+        log: logging.Logger,
+    ) -> None:
+        """`signatures`: of the files, as they were when `prepared` was read."""
         self.prepared = prepared
         self._state = state
         self._clock = clock
         self._log = log
         self._held = frozenset(place.bound for place in ports.places(prepared.configuration))
-        self._watched = Watched(used=look(self._paths()), seen={})
+        self._watched = Watched(used=signatures, seen=signatures)
+        self._wanted_paths: tuple[str, ...] = ()
+        """Of certificates that a refused configuration names: it may be refused because they are not there yet."""
         self._retry_at = clock.now()
         self._last_errors: dict[str, str] = {}
         self._stages: dict[str, Stage] = {}
@@ -58,24 +67,32 @@ class Updates:
         """Take what has changed. Whether something is changing at this moment, so that a look soon is worth it."""
         paths, self._watched = changed(self._watched, look(self._paths()))
         now = self._clock.now()
-        if self.prepared.configuration.file in paths:
+        if paths & {self.prepared.configuration.file, *self._wanted_paths}:
             await self.take_configuration()
         elif paths or self._is_retry_due(now):
-            await self._take_certificates(paths)
+            await self._take_certificates()
         self._tell_of_ends(now)
-        return self._watched.seen != self._watched.used
+        return not self._watched.is_settled
 
     async def take_configuration(self) -> None:
         """Read everything again. What is wrong is logged and counted, and what was served stays."""
+        signatures = look(self._paths())
         try:
-            prepared, errors = await self._read_configuration()
+            read = await read_again(self.prepared.configuration.file, self._clock.now())
+            signatures |= read.signatures
+            self._wanted_paths = preparation.watched_paths(read.configuration)
+            prepared, errors = self._check(read)
             await ask_envoy(self._call, prepared.configuration, prepared.snapshot)
             await self._delivery.deliver(prepared.snapshot, self._envoy)
         except PillionError as error:
             self._refuse(CONFIGURATION, _reason(error), error)
+            # They are none the worse for it.
+            await self._take_certificates()
             return
         finally:
-            self._watched = msgspec.structs.replace(self._watched, used=look(self._paths()))
+            # As they were before they were read: what has changed since is seen at the next look.
+            self._watched = Watched(used=signatures, seen=signatures)
+        self._wanted_paths = ()
         self._held |= {place.bound for place in ports.places(prepared.configuration)}
         self._state.configuration = Outcome(successful_at=self._clock.now())
         self._state.updates[CONFIGURATION] += 1
@@ -87,11 +104,9 @@ class Updates:
             self._log.warning("%s", warning)
         self._log.info("the configuration was taken: %s", prepared.configuration.file)
 
-    async def _read_configuration(self) -> tuple[Prepared, Mapping[str, CertificateError]]:
-        """With the certificates that have to stay as they are. Raises PillionError."""
-        old = self.prepared
-        read = await read_again(old.configuration.file, self._clock.now())
-        configuration = read.configuration
+    def _check(self, read: Read) -> tuple[Prepared, Mapping[str, CertificateError]]:
+        """With the faults of certificates that stay as they are. Raises PillionError."""
+        old, configuration = self.prepared, read.configuration
         if reasons := preparation.restart_reasons(old.configuration, configuration):
             raise RestartNeededError(
                 "\n".join(
@@ -104,7 +119,7 @@ class Updates:
         kept, errors = keep_served(read.found, old, configuration)
         return prepare(configuration, kept), errors
 
-    async def _take_certificates(self, paths: Collection[str]) -> None:
+    async def _take_certificates(self) -> None:
         old = self.prepared
         read = await read_certificates_again(old.configuration, self._clock.now())
         kept, errors = keep_served(read.found, old, old.configuration)
@@ -118,8 +133,6 @@ class Updates:
                 self._refuse(name, _reason(error), error)
             self._retry_at = Instant(self._clock.now() + RETRY)
             return
-        if paths:
-            self._log.debug("certificates were read again")
         self._replace(prepared, errors)
 
     def _replace(self, prepared: Prepared, errors: Mapping[str, CertificateError]) -> None:
@@ -182,7 +195,7 @@ class Updates:
 
     def _paths(self) -> tuple[str, ...]:
         configuration = self.prepared.configuration
-        return (configuration.file, *preparation.watched_paths(configuration))
+        return (configuration.file, *preparation.watched_paths(configuration), *self._wanted_paths)
 
 
 def keep_served(
@@ -222,8 +235,10 @@ def _reason(error: PillionError) -> str:
             return "unreadable"
         case ManifestError():
             return "invalid"
-        case _:
+        case AdminError():
             return "envoy_silent"
+        case _:
+            return "internal"
 
 
 def _described(material: Material) -> str:

@@ -74,6 +74,7 @@ class Sidecar:
             self._log.warning("%s", warning)
         check_access_log(configuration)
         ports.check_free(configuration.file, ports.all_places(configuration))
+        self._signatures = read.signatures
         prepared = prepare(configuration, read.found)
         for material in prepared.materials.values():
             for warning in material.warnings:
@@ -91,7 +92,7 @@ class Sidecar:
         """Both ports, the files and Envoy; on leaving, nothing of them is left. Raises HostError."""
         configuration, now = prepared.configuration, self._clock.now()
         self._state = State(started=now, configuration=Outcome(successful_at=now))
-        self._updates = Updates(prepared, self._state, self._clock, self._log)
+        self._updates = Updates(prepared, self._signatures, self._state, self._clock, self._log)
         self._admin = Admin(configuration.ports.admin)
         web = Web(self._state, self._admin, lambda: self._updates.prepared.configuration)
         log = logging.getLogger(f"{LOG}.web")

@@ -21,6 +21,10 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     seen: Mapping[str, Signature]
     """When they were looked at last."""
 
+    @property
+    def is_settled(self) -> bool:
+        return all(signature == self.used.get(path) for path, signature in self.seen.items())
+
 
 def look(paths: Iterable[str]) -> dict[str, Signature]:
     return {path: _signature(path) for path in paths}
