@@ -20,7 +20,7 @@ from pillion.re2.classes import (
 MAX_DEPTH = 100
 """Groups in groups. RE2 takes 1000, Python's compiler recurses."""
 MAX_REPEAT = 1000
-"""RE2's."""
+"""RE2's, of counts in counts multiplied too: (a{100}){11} is refused (repeatIsValid)."""
 
 _REPEAT = re.compile(r"\{([0-9]+)(,([0-9]*))?\}", re.ASCII)
 _GROUP_NAME = re.compile(r"\(\?P?<([^>]*)>")
@@ -81,6 +81,10 @@ class _Translator:
         self._groups = 0
         self._out: list[str] = []
         self._can_repeat = False
+        self._count = 1
+        """The largest product of counts in what was emitted last."""
+        self._counts = [1]
+        """The same of each group that is open, the whole expression first."""
 
     def translate(self) -> Translation:
         while self._at < len(self._text):
@@ -122,6 +126,7 @@ class _Translator:
     def _emit(self, pattern: str, *, can_repeat: bool = True) -> None:
         self._out.append(pattern)
         self._can_repeat = can_repeat
+        self._count = 1
 
     def _literal(self, character: str) -> None:
         escaped = re.escape(character)
@@ -145,6 +150,7 @@ class _Translator:
 
     def _begin_group(self, opening: str, length: int) -> None:
         self._outer.append(self._flags)
+        self._counts.append(1)
         self._emit(opening, can_repeat=False)
         self._at += length
 
@@ -186,6 +192,8 @@ class _Translator:
             raise _failure("unexpected )", f"^(?s:{self._text})$")
         self._flags = self._outer.pop()
         self._emit(")")
+        self._count = self._counts.pop()
+        self._counts[-1] = max(self._counts[-1], self._count)
         self._at += 1
 
     # ── repetition ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,8 +214,12 @@ class _Translator:
         least, has_most, most = int(found[1]), found[2] is not None, found[3]
         if least > MAX_REPEAT or (most and (int(most) > MAX_REPEAT or int(most) < least)):
             raise _failure("invalid repeat count", found[0])
+        count = max(least, int(most or 0), 1) * self._count
+        if count > MAX_REPEAT:
+            raise _failure("invalid repeat count", found[0])
         pattern = f"{{{least},{most}}}" if has_most else f"{{{least}}}"
         self._quantify(found[0], pattern)
+        self._counts[-1] = max(self._counts[-1], count)
 
     # ── escapes and classes ──────────────────────────────────────────────────────────────────────────────────────────
     def _escape(self) -> None:

@@ -14,7 +14,16 @@ from pillion.re2 import RegexpError, translate
 from pillion.yamltree import Node, ScalarNode
 
 _LABEL = r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?"
+# Envoy's RE2 takes a text for Latin-1, which has no such characters.
+_BEYOND_BYTES = re.compile(r"(?<!\\)(?:\\\\)*\\x\{0*[1-9a-fA-F][0-9a-fA-F]{2,}\}")
 DNS_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+
+
+_LONGEST_NAME = 253
+_ENDPOINT = re.compile(
+    r"http://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?(?:/[!\"$->@-~]*)?",
+    re.ASCII,
+)
 
 
 class Regex(Scalar[str], frozen=True, kw_only=True):
@@ -36,6 +45,10 @@ class Regex(Scalar[str], frozen=True, kw_only=True):
             translate(text)
         except RegexpError as error:
             raise Wrong(f"{text!r} is no regular expression of RE2: {error.what}") from None
+        if not text.isascii() or _BEYOND_BYTES.search(text):
+            raise Wrong(
+                f"{text!r} has characters beyond ASCII, and Envoy matches bytes", "write them as \\xNN"
+            )
         return text
 
     def schema(self) -> Json:
@@ -106,6 +119,36 @@ class Address(Scalar[str], frozen=True, kw_only=True):
 
     def schema(self) -> Json:
         return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+
+
+class Endpoint(Scalar[str], frozen=True, kw_only=True):
+    """An URL in plain text."""
+
+    @property
+    def noun(self) -> str:
+        return "a URL like http://localhost:4318/v1/traces"
+
+    @property
+    def takes(self) -> str:
+        return "URL"
+
+    def parse(self, node: ScalarNode) -> str:
+        text = as_text(node)
+        if text.startswith("https://"):
+            raise Wrong(
+                f"{text!r} is https, which is not spoken here", "send to a collector beside it, by http"
+            )
+        found = _ENDPOINT.fullmatch(text)
+        if found is None:
+            raise Wrong(f"{text!r} is no endpoint", f"write {self.noun}")
+        host, port = found["host"], found["port"]
+        is_host = is_address(host[1:-1]) if host[0] == "[" else re.fullmatch(DNS_NAME, host.lower(), re.ASCII)
+        if not is_host or len(host) > _LONGEST_NAME or not 1 <= int(port or 1) <= 65535:
+            raise Wrong(f"{text!r} has no such host or port", f"write {self.noun}")
+        return text
+
+    def schema(self) -> Json:
+        return {"type": "string", "pattern": "^http://[^/?#]+(/[^?#]*)?$"}
 
 
 class HostAndPort(Scalar[tuple[str, int]], frozen=True, kw_only=True):

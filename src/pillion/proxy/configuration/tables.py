@@ -6,10 +6,10 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from pillion.proxy.configuration.matching import IdentityKind
-from pillion.proxy.configuration.names import HOST_NAME, NAME, PLAIN, Address, FilePath, HostAndPort
+from pillion.proxy.configuration.names import HOST_NAME, NAME, PLAIN, Address, Endpoint, FilePath, HostAndPort
 from pillion.proxy.configuration.reading import At
 from pillion.proxy.configuration.routetables import ALLOW_EMPTY, PORT, RETRIES, ROUTE
-from pillion.proxy.configuration.scalars import COUNTLESS, Choice, Duration, Number, Percent, Size, Text
+from pillion.proxy.configuration.scalars import COUNTLESS, Choice, Duration, Number, Percent, Size
 from pillion.proxy.configuration.sections import Complaint, Key, ListOf, Section
 from pillion.proxy.configuration.values import (
     AccessLog,
@@ -257,11 +257,7 @@ TRACING = Section(
         Key(name="sampling", kind=Percent(), help="Of the traces that begin here."),
         Key(
             name="endpoint",
-            kind=Text(
-                said="OTLP endpoint over HTTP",
-                pattern=r"http://(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[!-\"$->@-~]*)?",
-                example="http://localhost:4318/v1/traces",
-            ),
+            kind=Endpoint(),
             help="OTLP over HTTP: `http://localhost:4318/v1/traces`.",
             default="none",
         ),

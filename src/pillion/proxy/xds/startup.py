@@ -13,6 +13,10 @@ from pillion.proxy.xds.tracing import RUNTIME
 MAX_CONNECTIONS = 10_000
 """Of all listeners together; more are closed at once. Envoy's admin is not counted."""
 
+MAX_REGEX_PROGRAM = 10_000
+"""Instructions of a regular expression. Envoy's own bound, 100, guards a control plane from its tenants; the host names
+of one route are beyond it (google_re2 of regex.proto, re2.max_program_size.error_level)."""
+
 
 def bootstrap(configuration: Configuration, folder: str) -> bytes:
     """For `envoy --config-path`: resources come from the files of `folder`."""
@@ -53,7 +57,17 @@ def _bootstrap(configuration: Configuration) -> Resource:
                 )
             ]
         },
-        "layered_runtime": {"layers": [{"name": "pillion", "static_layer": RUNTIME}]},
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "pillion",
+                    "static_layer": {
+                        **RUNTIME,
+                        "re2": {"max_program_size": {"error_level": MAX_REGEX_PROGRAM}},
+                    },
+                }
+            ]
+        },
         "stats_config": STATISTICS,
         # Only when somebody asks: nothing is pushed.
         "stats_flush_on_admin": True,

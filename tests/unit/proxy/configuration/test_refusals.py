@@ -72,8 +72,12 @@ SINGLE_VALUES = [
     (
         "certificates:",
         "tracing: {endpoint: 'https://x/v1/traces'}\ncertificates:",
-        ("1: tracing.endpoint: 'https://x/v1/traces' is no OTLP endpoint over HTTP; write it like"
-        " http://localhost:4318/v1/traces"),
+        "1: tracing.endpoint: 'https://x/v1/traces' is https, which is not spoken here; send to a collector beside it, by http",
+    ),
+    (
+        "certificates:",
+        "tracing: {endpoint: 'http://x:0/v1/traces'}\ncertificates:",
+        "1: tracing.endpoint: 'http://x:0/v1/traces' has no such host or port; write a URL like http://localhost:4318/v1/traces",
     ),
     ("certificates:", "accessLog: {path: /a, maxBytes: 100m}\ncertificates:", "1: accessLog.maxBytes: 100m is a part of a byte; did you mean 100M?"),
     ("certificates:", "accessLog: {path: /a, maxBytes: 1}\ncertificates:", "1: accessLog.maxBytes: 1 is out of range; write a size from 64Ki to 1024Gi"),
@@ -94,6 +98,7 @@ ROUTES = [
     (of_route("{prefix: /a//b}"), "12: inbound[0].routes[0].match.prefix: '/a//b' can never match: requests' //, /./ and /../ are resolved first; write it resolved"),
     (of_route("{regex: '(a'}"), "12: inbound[0].routes[0].match.regex: '(a' is no regular expression of RE2: missing closing )"),
     (of_route("{regex: '(?=a)'}"), "12: inbound[0].routes[0].match.regex: '(?=a)' is no regular expression of RE2: invalid or unsupported Perl syntax"),
+    (of_route(r"{regex: '/\x{100}'}"), r"12: inbound[0].routes[0].match.regex: '/\\x{100}' has characters beyond ASCII, and Envoy matches bytes; write them as \xNN"),
     (of_route("{prefix: /a, regex: /b}"), "12: inbound[0].routes[0].match.regex: stands beside prefix; write one of them"),
     (of_route("{methods: [post]}"), "12: inbound[0].routes[0].match.methods[0]: 'post' is no method in capitals; write it like POST"),
     (of_route("{methods: [CONNECT]}"), "12: inbound[0].routes[0].match.methods: CONNECT can never match: it has no path; leave it out"),

@@ -92,6 +92,8 @@ def test_an_expression_matches_the_whole_text_or_none_of_it(
         ("[b-a]", "invalid character class range: `b-a`"),
         ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
         ("a{2000}", "invalid repeat count: `{2000}`"),
+        ("(a{100}){11}", "invalid repeat count: `{11}`"),
+        ("((a{20}|b)*c){51}", "invalid repeat count: `{51}`"),
         ("a{3,2}", "invalid repeat count: `{3,2}`"),
         ("(?P<a>x)(?P<a>y)", "duplicate capture group name: `a`"),
         ("(?P<a b>x)", "invalid named capture: `(?P<a b>`"),
