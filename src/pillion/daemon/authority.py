@@ -26,14 +26,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pillion.errors import HostError
 from pillion.privatefile import write_file
+from pillion.proxy.authority.certification import Issuer, begin, issued_by, key_usage
+from pillion.proxy.authority.keys import format_key, generate_key
 from pillion.units import Instant
 
 CA_LIFETIME = datetime.timedelta(days=3650)
 """kubeadm's, for its CA."""
 LEAF_LIFETIME = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=30)
-_CLOCKS_DIFFER = datetime.timedelta(minutes=5)
-"""A client's clock may be behind ours."""
 
 _Key = ec.EllipticCurvePrivateKey
 
@@ -70,7 +70,7 @@ def open_authority(folder: Path, now: Instant, addresses: Sequence[str]) -> Auth
         ca_pem=ca.public_bytes(serialization.Encoding.PEM).decode(),
         certificate=folder / "apiserver.crt",
         key=folder / "apiserver.key",
-        token_key_pem=_key_pem(token_key),
+        token_key_pem=format_key(token_key).encode(),
         admin_token=admin_token,
     )
 
@@ -79,12 +79,12 @@ def _open_ca(folder: Path, now: datetime.datetime) -> tuple[_Key, x509.Certifica
     known = _read_pair(folder, "ca")
     if known is not None and known[1].not_valid_after_utc - now > RENEW_BEFORE:
         return known
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = generate_key()
     name = _name("pillion")
     certificate = (
-        _builder(name, name, key.public_key(), now, CA_LIFETIME)
+        begin(name, name, key.public_key(), now, now + CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -99,15 +99,13 @@ def _open_leaf(
     known = _read_pair(folder, "apiserver")
     if known is not None and _is_good(known[1], now, ca, wanted):
         return
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = generate_key()
     certificate = (
-        _builder(_name("kube-apiserver"), ca.subject, key.public_key(), now, LEAF_LIFETIME)
+        begin(_name("kube-apiserver"), ca.subject, key.public_key(), now, now + LEAF_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
+        .add_extension(issued_by(Issuer(ca, ca_key)), critical=False)
         .add_extension(x509.SubjectAlternativeName(wanted), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -133,52 +131,20 @@ def _alternative_names(addresses: Sequence[str]) -> list[x509.GeneralName]:
     return [*map(x509.DNSName, names), *(x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips)]
 
 
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    now: datetime.datetime,
-    lifetime: datetime.timedelta,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCKS_DIFFER)
-        .not_valid_after(now + lifetime)
-    )
-
-
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=signs_certificates,
-        crl_sign=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _open_token_key(folder: Path) -> _Key:
     path = folder / "sa.key"
     if path.exists():
         return _read_key(path)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = generate_key()
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     write_file(folder / "sa.pub", public, mode=0o644)
-    write_file(path, _key_pem(key))
+    write_file(path, format_key(key).encode())
     return key
 
 
@@ -206,12 +172,6 @@ def _read_key(path: Path) -> _Key:
 
 
 def _write_pair(folder: Path, name: str, key: _Key, certificate: x509.Certificate) -> None:
-    write_file(folder / f"{name}.key", _key_pem(key))
+    write_file(folder / f"{name}.key", format_key(key).encode())
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     write_file(folder / f"{name}.crt", pem, mode=0o644)
-
-
-def _key_pem(key: _Key) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
