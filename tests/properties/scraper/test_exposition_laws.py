@@ -294,8 +294,11 @@ def test_pages_that_the_python_client_reads_too_are_read_alike(
             return
         if len(set(page.series.labels)) < len(page.series.labels):
             return  # the client leaves some of them out
+        if any(len(dict(labels)) < len(labels) for labels in page.series.labels):
+            return  # a label that comes twice, which the client overwrites
         agreed += bool(expected)
-        got = list(zip(page.series.labels, map(shown, array("d", page.values)), strict=True))
+        kept = [tuple(pair for pair in labels if pair[1]) for labels in page.series.labels]
+        got = list(zip(kept, map(shown, array("d", page.values)), strict=True))
         assert sorted(got) == sorted(expected)
 
     hold()

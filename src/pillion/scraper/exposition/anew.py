@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import compress, repeat
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pillion.scraper.exposition.drafts import Draft
 from pillion.scraper.exposition.entries import Meta, Sample, labels_of_text, metric_name, normalized
-from pillion.scraper.exposition.layout import EXTENDED, OTHER, PLAIN
-from pillion.scraper.exposition.lines import SeriesTexts
+from pillion.scraper.exposition.layout import EXTENDED, OTHER, PLAIN, UNKNOWN
 from pillion.scraper.exposition.numbers import parse_values
+from pillion.scraper.exposition.seriestexts import SeriesTexts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from pillion.scraper.exposition.dialects import Dialect
+    from pillion.scraper.exposition.layout import Known
+    from pillion.scraper.exposition.seriestexts import Cut
     from pillion.scraper.labels import Labels
 
 CLASSES = {"histogram": (1, b"le"), "summary": (2, b"quantile")}
@@ -35,9 +38,7 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     classes: bytes
 
 
-def read_anew(
-    body: bytes, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]], *, has_starts: bool
-) -> tuple[Draft, Lines | None]:
+def read_anew(body: bytes, dialect: Dialect, known: Known, *, has_starts: bool) -> tuple[Draft, Lines | None]:
     """None for lines: some of them are not such that the next page could be compared.
 
     Raises UnusualError or ValueError (a number is none, a text is not UTF-8, an entry is wrong).
@@ -52,11 +53,25 @@ def read_anew(
     return reading.finish()
 
 
+class _Columns:
+    """Lines of samples, each cut at its last blank and what is before that at its first brace."""
+
+    __slots__ = ("cuts", "lines", "metrics", "texts", "values")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        parts = list(map(bytes.rpartition, lines, repeat(b" ")))
+        self.lines = lines
+        self.texts = [text for text, _, _ in parts]
+        self.values = [value for _, _, value in parts]
+        self.cuts = list(map(bytes.partition, self.texts, repeat(b"{")))
+        self.metrics = [metric for metric, _, _ in self.cuts]
+
+
 class _Reading:
     __slots__ = ("_classes", "_dialect", "_draft", "_kinds", "_known", "_new", "_others", "_texts", "_usual",
                  "_values")  # fmt: skip
 
-    def __init__(self, dialect: Dialect, known: Mapping[bytes, tuple[Labels, int]], draft: Draft) -> None:
+    def __init__(self, dialect: Dialect, known: Known, draft: Draft) -> None:
         self._dialect = dialect
         self._known = known
         self._new = SeriesTexts()
@@ -69,38 +84,65 @@ class _Reading:
         self._usual = True
 
     def lines(self, lines: list[bytes]) -> None:
-        known = self._known.get if self._known else None
-        draft, new, family_of = self._draft, self._new.labels, self._draft.families.of_text
-        add_labels, add_member, add_value = draft.labels.append, draft.members.append, self._values.append
-        add_text, add_class, add_kind = self._texts.append, self._classes.append, self._kinds.append
-        family_type, family_class, class_label = "", 0, b""
-        family, family_metric = None, b""
-        for line in lines:
-            if line[:1] == b"#":
-                self._other(line)
-                family_metric = b""
-                family_type = draft.families.type
-                family_class, class_label = CLASSES.get(family_type, (0, b""))
-                continue
-            series, _, value = line.rpartition(b" ")
-            brace = series.find(b"{")
-            metric, rest = (series[:brace], series[brace:]) if brace >= 0 else (series, b"")
-            of_class = family_class if family_class and class_label in rest else 0
-            if known is not None and (found := known(series)) is not None and found[1] == of_class:
-                labels: Labels | None = found[0]
-            else:
-                labels = new(metric, rest, family_type)
-            if labels is None or not metric:
+        """Runs of samples between lines of metadata go together."""
+        others = [at for at, line in enumerate(lines) if line[:1] == b"#"]
+        samples = lines
+        if others:
+            is_sample = bytearray(b"\1" * len(lines))
+            for at in others:
+                is_sample[at] = 0
+            samples = list(compress(lines, is_sample))
+        run = _Columns(samples)
+        done = 0
+        for number, at in enumerate(others):
+            if at - number > done:
+                self._run(run, done, at - number)
+                done = at - number
+            self._other(lines[at])
+        if len(samples) > done:
+            self._run(run, done, len(samples))
+
+    def _run(self, columns: _Columns, begin: int, end: int) -> None:
+        draft, length = self._draft, end - begin
+        cuts, texts = columns.cuts[begin:end], columns.texts[begin:end]
+        classes = bytes(length)
+        family_type = draft.families.type
+        if family_type in CLASSES:
+            family_class, class_label = CLASSES[family_type]
+            classes = bytes([family_class if class_label in rest else 0 for _, _, rest in cuts])
+        labels = self._labels(texts, cuts, classes, family_type)
+        if labels is None:
+            for line in columns.lines[begin:end]:
                 self._long_way(line)
-                continue
-            if metric != family_metric:
-                family, family_metric = family_of(metric), metric
-            add_labels(labels)
-            add_member(family)
-            add_kind(PLAIN)
-            add_text(series)
-            add_class(of_class)
-            add_value(value)
+            return
+        metrics = columns.metrics[begin:end]
+        families = {metric: draft.families.of_text(metric) for metric in set(metrics)}
+        draft.labels += labels
+        draft.members += map(families.__getitem__, metrics)
+        self._kinds += bytes([PLAIN]) * length
+        self._texts += texts
+        self._classes += classes
+        self._values += columns.values[begin:end]
+
+    def _labels(
+        self, texts: Sequence[bytes], cuts: Sequence[Cut], classes: bytes, family_type: str
+    ) -> list[Labels] | None:
+        """None: some line is not a series, a space and a value."""
+        if self._known is UNKNOWN:
+            return self._new.labels(cuts, family_type)
+        if family_type in CLASSES:
+            known = self._known
+            found = [known[of_class].get(text) for text, of_class in zip(texts, classes, strict=True)]
+        else:
+            found = list(map(self._known[0].get, texts))
+        if not all(found):
+            unknown = [cut for cut, labels in zip(cuts, found, strict=True) if labels is None]
+            made = self._new.labels(unknown, family_type)
+            if made is None:
+                return None
+            rest = iter(made)
+            found = [next(rest) if labels is None else labels for labels in found]
+        return found  # type: ignore[return-value]
 
     def _other(self, line: bytes) -> None:
         meta = self._dialect.meta(line) or self._careful_meta(line)
@@ -116,12 +158,10 @@ class _Reading:
         series, family_type = parsed.series, self._draft.families.type
         family_class, class_label = CLASSES.get(family_type, (0, b""))
         of_class = family_class if family_class and class_label in series else 0
-        found = self._known.get(series)
-        if found is not None and found[1] == of_class:
-            labels = found[0]
-        else:
-            metric, brace, rest = series.partition(b"{")
-            labels = self._new.labels(metric, brace + rest, family_type) or self._careful_series(series)
+        labels = self._known[of_class].get(series)
+        if labels is None:
+            made = self._new.labels([series.partition(b"{")], family_type)
+            labels = made[0] if made is not None else self._careful_series(series)
         kind = PLAIN if len(line) == len(series) + 1 + len(parsed.value) else EXTENDED
         self._add(kind, series, labels, of_class, parsed.value)
         self._draft.add_extras(parsed.time, parsed.exemplar)
@@ -129,10 +169,7 @@ class _Reading:
     def _add(self, kind: int, series: bytes, labels: Labels, of_class: int, value: bytes) -> None:
         draft = self._draft
         draft.labels.append(labels)
-        metric = series.partition(b"{")[0]
-        draft.members.append(
-            draft.families.of_text(metric) if metric else draft.families.of_name(metric_name(labels))
-        )
+        draft.members.append(draft.families.of_name(metric_name(labels)))
         self._kinds.append(kind)
         self._texts.append(series)
         self._classes.append(of_class)

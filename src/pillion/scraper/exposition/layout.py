@@ -5,7 +5,8 @@ For a page of 100,000 series that is the page without its values, two bytes per 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,11 @@ OTHER, PLAIN, EXTENDED = 0, 1, 2
 """Kinds of lines: no sample; series, space, value; a sample with a time or an exemplar."""
 
 _INVERTED = bytes([1, 0, 0]) + bytes(253)
+_CLASS_MASKS = tuple(bytes(number == wanted for number in range(256)) for wanted in range(3))
+
+Known: TypeAlias = "tuple[dict[bytes, Labels], dict[bytes, Labels], dict[bytes, Labels]]"
+"""Series text to labels, for each class."""
+UNKNOWN: Known = ({}, {}, {})
 
 
 class Layout:
@@ -48,8 +54,14 @@ class Layout:
         self.series = series
         self.plan = plan
 
-    def known(self) -> dict[bytes, tuple[Labels, int]]:
-        """Series text to labels and class. Made when it is needed: kept, it would cost more than all the rest."""
+    def known(self) -> Known:
+        """Made when it is needed: kept, it would cost more than all the rest."""
         texts = self.texts.split(b"\n")
         texts.pop()
-        return dict(zip(texts, zip(self.labels, self.classes, strict=True), strict=True))
+        if not any(self.classes):
+            return (dict(zip(texts, self.labels, strict=True)), {}, {})
+        masks = [self.classes.translate(mask) for mask in _CLASS_MASKS]
+        first, second, third = (
+            dict(zip(compress(texts, mask), compress(self.labels, mask), strict=True)) for mask in masks
+        )
+        return first, second, third

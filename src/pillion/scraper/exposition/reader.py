@@ -15,7 +15,7 @@ from pillion.scraper.exposition.anew import UnusualError, read_anew
 from pillion.scraper.exposition.dialects import dialect_of
 from pillion.scraper.exposition.drafts import Draft, finished, times_column
 from pillion.scraper.exposition.entries import Meta, labels_of_text, metric_name, normalized
-from pillion.scraper.exposition.layout import Layout
+from pillion.scraper.exposition.layout import UNKNOWN, Layout
 from pillion.scraper.exposition.page import ExpositionError, Format, Page, PageReader, PageSeries
 from pillion.scraper.exposition.starts import StartPlan
 
@@ -52,7 +52,7 @@ class _TargetReader:
             if self._layout is not None and (page := self._read_again(body, self._layout)) is not None:
                 return page
             if b"\0" not in body:
-                known = self._layout.known() if self._layout is not None else {}
+                known = self._layout.known() if self._layout is not None else UNKNOWN
                 return self._finish(*read_anew(body, self._dialect, known, has_starts=self._starts))
         except (UnusualError, ValueError):
             pass
