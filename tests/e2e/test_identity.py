@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.lab import PILLION, Tree, a_pod, run_to_end, server, shell, write
+from tests.e2e.lab import PILLION, Tree, a_pod, launch, run_to_end, server, shell, write
 from tests.e2e.served import WITHIN, Served, needs_kubectl, served
+
+from pillion.proxy.certificates import reading
+from pillion.proxy.certificates.purpose import Purpose
+from pillion.proxy.configuration.values import Certificate
+from pillion.units import Instant
 
 pytestmark = pytest.mark.host
 
@@ -93,6 +100,23 @@ def test_the_key_is_its_users_own_when_the_pod_says_who_that_is(cluster: Served)
     assert folder.stat().st_mode & 0o007 == 0, "on the machine only root gets as far as the volume"
     assert os.path.ismount(folder / "pillion-identity"), "which is in memory"
     assert cluster.fails("exec", "agent", "--", "touch", f"{FOLDER}/x")
+
+
+@needs_kubectl
+def test_the_proxy_takes_the_volume_as_it_is(cluster: Served) -> None:
+    uid = cluster.get("pod", "agent")["metadata"]["uid"]
+    folder = cluster.state / "pods" / uid / "volumes/pillion-identity"
+    given = Certificate(
+        name="agent",
+        chain=str(folder / "tls.crt"),
+        key=str(folder / "tls.key"),
+        bundle=str(folder / "ca.crt"),
+    )
+    every_use = Purpose(serves=True, calls=True, verifies=True, peers=("cluster.local",))
+    # Raises with all that is wrong.
+    material = reading.read(given, Instant(time.time()), purpose=every_use)
+    assert material.leaf is not None
+    assert material.leaf.uris == ("spiffe://cluster.local/ns/default/sa/agent",)
 
 
 @needs_kubectl
@@ -217,6 +241,25 @@ def test_a_pod_of_a_file_gets_an_identity_too(tmp_path: Path) -> None:
     run = run_to_end(tmp_path, identified("agent", shell("main", look), serviceAccountName="agent"))
     assert run.status == 0, run.stderr
     assert "URI:spiffe://cluster.local/ns/default/sa/agent" in " ".join(run.logs("agent", "main"))
+
+
+def test_a_pod_of_a_file_that_outlives_its_run_goes_on_with_another_certificate(tmp_path: Path) -> None:
+    watching = f"echo ready; ({WAIT_FOR_ANOTHER}) && echo renewed"
+    manifest = str(write(tmp_path, identified("agent", shell("main", watching))))
+    first = launch(tmp_path, manifest)
+    try:
+        first.until(lambda: first.logs("agent", "main"))
+    finally:
+        first.signal(signal.SIGKILL)
+        first.end()
+        first.close()
+    second = launch(tmp_path, manifest)
+    try:
+        assert second.end() == 0, (second.stderr, second.logs("agent", "main"))
+        assert [said["what"] for said in second.of_type("applied")] == ["adopted"]
+        assert second.logs("agent", "main")[-1] == "renewed"
+    finally:
+        second.close()
 
 
 def test_a_wrong_annotation_in_a_file_is_told_with_its_place(tmp_path: Path) -> None:
