@@ -21,6 +21,7 @@ from bench import (
     peers,
     pods,
     proxying,
+    proxyissue,
     remotewrite,
     scraping,
     serving,
@@ -40,7 +41,7 @@ GROUPS = {
         "collect-files",
         "collect-load",
     ),
-    "proxy": ("proxy-requests", "proxy-latency", "proxy-memory", "proxy-start"),
+    "proxy": ("proxy-requests", "proxy-latency", "proxy-memory", "proxy-start", "proxy-issue"),
     "scrape": ("scrape-costs", "scrape-idle"),
     "api": ("api-pods", "api-weight", "api-objects", "api-crowds", "api-adoption"),
 }
@@ -78,6 +79,7 @@ def benchmarks(*, can_answer: bool) -> dict[str, Callable[[Path], Results]]:
         "proxy-latency": proxying.latency,
         "proxy-memory": proxying.weight,
         "proxy-start": proxying.start,
+        "proxy-issue": proxyissue.issue,
         "scrape-costs": scraping.scrape,
         "scrape-idle": scraping.scrape_idle,
     }

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ import yaml
 from tests.architecture.pages import ROOT
 from tests.e2e.lab import PILLION, Tree
 from tests.e2e.served import Served, needs_kubectl, served
+from tests.integration.collector.process import until
 
 pytestmark = [
     pytest.mark.host,
@@ -35,8 +34,6 @@ CALLER = "mtls-client"
 ANSWER = '{"label":"positive","score":0.6369}'
 IDENTITY = "/var/run/secrets/pillion.dev/identity"
 SECRETS = "/var/run/secrets/tls"
-LONG = 90.0
-"""Seconds until a fact is given up that takes three on an idle machine."""
 
 
 def documents(name: str, **values: str) -> list[Tree]:
@@ -60,13 +57,6 @@ def authority(cluster: Served, *arguments: str) -> str:
     folder = cluster.state / "pki/workload"
     argv = (*PILLION, "authority", *arguments, "--folder", str(folder))
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-def until(fact: Callable[[], bool], within: float = LONG) -> None:
-    end = time.monotonic() + within
-    while not fact():
-        assert time.monotonic() < end, "it did not come in time"
-        select.select([], [], [], 0.2)
 
 
 def wait_ready(cluster: Served, pod: str) -> None:
