@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Any
 
+from pillion.proxy.configuration.failure import one_of
 from pillion.proxy.configuration.matching import BareOrMatch, Header, IdentityKind
 from pillion.proxy.configuration.names import HEADER_NAME, HOST_NAME, HOSTS, METHOD, NAME, Regex, UrlPath
 from pillion.proxy.configuration.reading import At
 from pillion.proxy.configuration.scalars import COUNTLESS, Choice, Duration, Flag, Number, Size
 from pillion.proxy.configuration.sections import Complaint, Key, ListOf, Section
-from pillion.proxy.configuration.values import Cors, Match, RateLimit, Retries, Rewrite, Route
+from pillion.proxy.configuration.values import Cors, Match, RateLimit, Retries, Rewrite, Route, StringMatch
 
 PORT = Number(least=1, most=65535, said="port")
 _UINT32 = (1 << 32) - 1
@@ -22,6 +23,10 @@ RETRY_CONDITIONS = (
     *("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"),
 )
 """Envoy's that need nothing beside them (router_filter.rst, x-envoy-retry-on, x-envoy-retry-grpc-on)."""
+
+_REPEATS_SLOW = frozenset({"5xx", "gateway-error", "reset"})
+"""A try that took too long counts as a reset (retry_state_impl.cc, wouldRetryFromReset)."""
+_ANY_ORIGIN = (StringMatch(exact="*"), StringMatch(regex=".*"), StringMatch(regex=".+"))
 
 
 def _match(values: dict[str, Any], _at: At) -> None:
@@ -75,21 +80,18 @@ MATCH = Section(
     ),
 )
 
+
+def _retries_problems(retries: Retries, _written: Container[str]) -> Iterator[Complaint]:
+    if retries.per_try_timeout and not _REPEATS_SLOW & set(retries.on):
+        text = "would not repeat a request that takes longer: no condition says so"
+        yield "perTryTimeout", text, f"add {one_of(sorted(_REPEATS_SLOW))} to on"
+
+
 RETRIES = Section(
     cls=Retries,
     title="Retries",
     help="A request that failed is sent again. What is sent again is held in memory until it is answered.",
-    problems=lambda retries, _written: iter(
-        [
-            (
-                "perTryTimeout",
-                "is never asked for: no condition covers it",
-                "add 5xx, gateway-error or reset to on",
-            )
-        ]
-        if retries.per_try_timeout and not {"5xx", "gateway-error", "reset"} & set(retries.on)
-        else []
-    ),
+    problems=_retries_problems,
     keys=(
         Key(name="attempts", kind=Number(least=1, most=10), is_needed=True, help="Besides the first."),
         Key(
@@ -122,11 +124,8 @@ def _rate_limit(values: dict[str, Any], _at: At) -> None:
 
 def _rate_limit_problems(limit: RateLimit, _written: Container[str]) -> Iterator[Complaint]:
     if limit.burst < limit.requests:
-        yield (
-            "burst",
-            f"is less than requests ({limit.requests}): that many would never get through",
-            "make it that or more",
-        )
+        text = f"is less than requests ({limit.requests}): that many would never get through"
+        yield "burst", text, "make it that or more"
 
 
 RATE_LIMIT = Section(
@@ -149,22 +148,13 @@ RATE_LIMIT = Section(
 
 
 def _cors_problems(cors: Cors, _written: Container[str]) -> Iterator[Complaint]:
-    anyone = [
-        match for match in cors.origins if match.exact == "*" or match.prefix or match.regex in (".*", ".+")
-    ]
-    if cors.credentials and any(match.exact == "*" or match.regex in (".*", ".+") for match in anyone):
+    if cors.credentials and any(match in _ANY_ORIGIN for match in cors.origins):
         yield "credentials", "would let any site act for its visitors: an origin is *", "name the origins"
     for match in cors.origins:
-        if (
-            match.exact is not None
-            and match.exact != "*"
-            and not match.exact.startswith(("http://", "https://"))
-        ):
-            yield (
-                "origins",
-                f"{match.exact!r} can never match: an origin has a scheme",
-                f"write https://{match.exact}",
-            )
+        origin = match.exact
+        if origin is not None and origin != "*" and not origin.startswith(("http://", "https://")):
+            text = f"{origin!r} can never match: an origin has a scheme"
+            yield "origins", text, f"write https://{origin}"
 
 
 CORS = Section(
@@ -195,15 +185,17 @@ CORS = Section(
     ),
 )
 
+
+def _rewrite_problems(_rewrite: Rewrite, written: Container[str]) -> Iterator[Complaint]:
+    if "prefix" not in written and "host" not in written:
+        yield "", "says nothing", "write prefix or host"
+
+
 REWRITE = Section(
     cls=Rewrite,
     title="Rewrite",
     help="What the agent sees instead.",
-    problems=lambda rewrite, _written: iter(
-        []
-        if rewrite.prefix is not None or rewrite.host is not None
-        else [("", "says nothing", "write prefix or host")]
-    ),
+    problems=_rewrite_problems,
     constraint={"minProperties": 1},
     keys=(
         Key(
@@ -228,18 +220,11 @@ def _route_problems(route: Route, _written: Container[str]) -> Iterator[Complain
     if route.rewrite is not None and route.rewrite.prefix is not None and route.match.regex is not None:
         yield "rewrite", "prefix has no meaning with match.regex", "match a prefix or an exact path"
     if route.max_request_bytes and route.websocket:
-        yield (
-            "websocket",
-            "cannot be had with maxRequestBytes: the request would be read to its end first",
-            "remove one",
-        )
-    retries = route.retries
-    if retries is not None and route.timeout and retries.per_try_timeout > route.timeout:
-        yield (
-            "retries",
-            "perTryTimeout is longer than the route's timeout: nothing would be tried again",
-            "shorten it",
-        )
+        text = "cannot be had with maxRequestBytes: the request would be read to its end first"
+        yield "websocket", text, "remove one"
+    if route.timeout and route.retries is not None and route.retries.per_try_timeout > route.timeout:
+        text = "perTryTimeout is longer than the route's timeout: nothing would be tried again"
+        yield "retries", text, "shorten it"
 
 
 ROUTE = Section(

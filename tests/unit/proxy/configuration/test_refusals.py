@@ -116,7 +116,7 @@ ROUTES = [
     (with_key("maxRequestBytes: 1Mi\n    websocket: true"), "16: inbound[0].routes[1].websocket: cannot be had with maxRequestBytes: the request would be read to its end first; remove one"),
     (with_key("retries: {attempts: 2, on: [foo-failure]}"), "15: inbound[0].routes[1].retries.on[0]: 'foo-failure' is not known here; did you mean connect-failure?"),
     (with_key("retries: {attempts: 2, on: [retriable-status-codes]}"), "15: inbound[0].routes[1].retries.on[0]: 'retriable-status-codes' is not known here; write 5xx, gateway-error or retriable-4xx"),
-    (with_key("retries: {attempts: 2, perTryTimeout: 1s}"), "15: inbound[0].routes[1].retries.perTryTimeout: is never asked for: no condition covers it; add 5xx, gateway-error or reset to on"),
+    (with_key("retries: {attempts: 2, perTryTimeout: 1s}"), "15: inbound[0].routes[1].retries.perTryTimeout: would not repeat a request that takes longer: no condition says so; add 5xx, gateway-error or reset to on"),
     (with_key("timeout: 1s\n    retries: {attempts: 2, on: [reset], perTryTimeout: 2s}"), "16: inbound[0].routes[1].retries: perTryTimeout is longer than the route's timeout: nothing would be tried again; shorten it"),
     (with_key("rateLimit: {requests: 5, per: 10ms}"), "15: inbound[0].routes[1].rateLimit.per: 10ms is out of range; write a time from 50ms to 8760h"),
     (with_key("rateLimit: {requests: 5, per: 1s, burst: 2}"), "15: inbound[0].routes[1].rateLimit.burst: is less than requests (5): that many would never get through; make it that or more"),
