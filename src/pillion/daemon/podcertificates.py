@@ -49,7 +49,7 @@ class _Source(NamedTuple):
     position: int
 
 
-class _Issued(msgspec.Struct, frozen=True, kw_only=True):
+class _Issued(msgspec.Struct, kw_only=True):
     bundle: CredentialBundle
     renew_at: Instant
     ends: Instant
@@ -89,7 +89,7 @@ class PodCertificates:
         """What `run` has said of pods."""
         self._news = asyncio.Event()
         self._anchors: bytes | None = None
-        self._no_anchors = ""
+        self._no_anchors = "trust anchors are not read yet"
 
     # CertificateSource
 
