@@ -17,6 +17,15 @@ MAX_REGEX_PROGRAM = 10_000
 """Instructions of a regular expression. Envoy's own bound, 100, guards a control plane from its tenants; the host names
 of one route are beyond it (google_re2 of regex.proto, re2.max_program_size.error_level)."""
 
+_DNS = extension(
+    "envoy.network.dns_resolver.cares",
+    "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+    # No listener opens before each outbound's name has been asked for once. With c-ares' own 5 s and 4 tries a name
+    # server that is away would keep the whole Pod from starting for minutes. Envoy itself asks again, a second later.
+    query_timeout_seconds=1,
+    query_tries=1,
+)
+
 
 def bootstrap(configuration: Configuration, folder: str) -> bytes:
     """For `envoy --config-path`: resources come from the files of `folder`."""
@@ -68,6 +77,7 @@ def _bootstrap(configuration: Configuration) -> Resource:
                 }
             ]
         },
+        "typed_dns_resolver_config": _DNS,
         "stats_config": STATISTICS,
         # Only when somebody asks: nothing is pushed.
         "stats_flush_on_admin": True,
