@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from cryptography import x509
@@ -16,7 +18,20 @@ from pillion.units import Instant, format_time
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
+@contextmanager
+def oddities_allowed() -> Iterator[None]:
+    """What is odd and allowed (a serial number of 0, a country of three letters) is no line for our stderr."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # cryptography's own are of this kind
+        yield
+
+
 def describe(certificate: x509.Certificate) -> Leaf:
+    with oddities_allowed():
+        return _describe(certificate)
+
+
+def _describe(certificate: x509.Certificate) -> Leaf:
     names = extension(certificate, x509.SubjectAlternativeName)
     return Leaf(
         subject=certificate.subject.rfc4514_string(),

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 
 from pillion.proxy.authority.keys import PrivateKey
+from pillion.proxy.certificates.description import oddities_allowed
 from pillion.proxy.certificates.faults import Reason
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^\n]*\n.*?\n-----END \1-----[^\n]*", re.DOTALL)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _CERTIFICATES = {"CERTIFICATE", "X509 CERTIFICATE"}
 _KEYS = {"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"}
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for a certificate that it cannot make sense of."""
 _DER = b"\x30"
 """A SEQUENCE: what certificates, keys and PKCS #12 files begin with."""
 _PKCS12_VERSION = b"\x02\x01\x03"
@@ -42,7 +50,7 @@ def parse_certificates(data: bytes) -> list[x509.Certificate] | Unreadable:
     for number, block in enumerate(found, start=1):
         try:
             certificates.append(_certificate(block))
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except _DAMAGED as error:
             return Unreadable(
                 Reason.NOT_PEM,
                 f"certificate {number} cannot be decoded ({_first_line(error)})",
@@ -84,10 +92,8 @@ def parse_key(data: bytes) -> PrivateKey | Unreadable:
 
 
 def _certificate(block: bytes) -> x509.Certificate:
-    """Raises ValueError, UnsupportedAlgorithm; also for extensions that only show when asked for."""
-    with warnings.catch_warnings():
-        # What is odd and allowed today (a serial number of 0, say) is for the authority to know, not for our stderr.
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+    """Raises one of `_DAMAGED`, also for what only shows when asked for: nobody later need expect it."""
+    with oddities_allowed():
         certificate = x509.load_pem_x509_certificate(block + b"\n")
         certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
     return certificate
