@@ -201,7 +201,10 @@ class Process:
         pass_fds: Sequence[int] = (),
         dies_with_us: bool = False,
     ) -> None:
-        """Start it. `dies_with_us`: the kernel kills it when the calling thread ends. Raises ProgramMissing."""
+        """Start it. Raises ProgramMissing.
+
+        `dies_with_us`: the kernel kills it when the calling thread ends; a terminal's Ctrl-C is for us alone.
+        """
         try:
             self._popen = subprocess.Popen(
                 argv,
@@ -211,6 +214,7 @@ class Process:
                 env=env,
                 pass_fds=pass_fds,
                 cwd="/",
+                start_new_session=dies_with_us,
                 preexec_fn=_bound_to_parent() if dies_with_us else None,  # noqa: PLW1509 - two system calls
             )
         except FileNotFoundError as error:

@@ -367,6 +367,31 @@ def test_a_request_that_is_under_way_ends_after_sigterm(house: House) -> None:
     assert house.folders() == []
 
 
+def test_ctrl_c_in_a_terminal_drains_too(house: House) -> None:
+    """The terminal tells all processes of the group at once."""
+    sidecar = house.sidecar()
+    with sidecar.errors.open("ab") as errors:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "pillion", "proxy", "--config", str(sidecar.file)),
+            stderr=errors,
+            start_new_session=True,
+        )
+    sidecar.process = process
+    try:
+        sidecar.until_ready()
+        with house.connection() as connection:
+            connection.request("GET", "/held")
+            assert house.upstream.is_held.wait(PATIENCE)
+            os.killpg(process.pid, signal.SIGINT)
+            until(lambda: sidecar.ask("health", "/healthz/ready")[0] == 503)
+            house.upstream.let_go.set()
+            assert connection.getresponse().read() == b"/held"
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_second_sigterm_ends_it_at_once(house: House) -> None:
     with house.sidecar() as sidecar, contextlib.ExitStack() as stack:
         sidecar.until_ready()

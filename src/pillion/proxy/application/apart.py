@@ -67,8 +67,10 @@ def _work_and_end(work: Callable[[], bytes], answer: int) -> None:
     try:
         # What the parent hears of a signal comes through a descriptor that we share with it.
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        # A terminal's Ctrl-C is for the parent, which then ends us.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with os.fdopen(answer, "wb") as pipe:
             pipe.write(work())
         status = 0

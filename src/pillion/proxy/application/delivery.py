@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 KEY_FILES = 64
 """Of a running Envoy: two for each certificate, as a new key has a file of its own, and room for new certificates."""
-PATIENCE = 15.0
-"""Seconds for Envoy to take an update: names of clusters may have to be resolved (5 s) before they are ready."""
+PATIENCE = 30.0
+"""Seconds for Envoy to take an update: names of clusters are asked for before they are ready, on a busy machine."""
 _INTERVAL = 0.01
 """Seconds between two looks. Envoy tells nobody, and takes 10 to 50 ms."""
 BOOTSTRAP = "bootstrap.json"

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pillion.errors import HostError, ManifestError, PillionError
 from pillion.proxy.application import ports, preparation
 from pillion.proxy.application.delivery import Delivery, ask_envoy
 from pillion.proxy.application.expiry import Stage, stage
+from pillion.proxy.application.messages import LOG
 from pillion.proxy.application.preparation import Prepared, prepare
 from pillion.proxy.application.reading import Read, read_again, read_certificates_again
 from pillion.proxy.application.state import CONFIGURATION, Outcome, State
@@ -17,13 +20,13 @@ from pillion.proxy.application.watching import Signature, Watched, changed, look
 from pillion.proxy.certificates.faults import CertificateError
 from pillion.proxy.certificates.material import Material
 from pillion.proxy.envoy.admin import AdminError
+from pillion.proxy.envoy.launch import Call, EnvoyProcess
 from pillion.proxy.envoy.validation import EnvoyRefusedError
 from pillion.units import Instant
 
 if TYPE_CHECKING:
     from pillion.clock import Clock
     from pillion.proxy.configuration.values import Certificate, Configuration
-    from pillion.proxy.envoy.launch import Call, EnvoyProcess
 
 RETRY = 30.0
 """Seconds after which a certificate that was refused is read again: one that was not valid yet may be now."""
@@ -35,6 +38,14 @@ class RestartNeededError(ManifestError):
     """The running Envoy cannot take the change."""
 
 
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """The Envoy that serves."""
+
+    call: Call
+    delivery: Delivery
+    envoy: EnvoyProcess
+
+
 class Updates:
     """What is served, and how it becomes something else."""
 
@@ -42,15 +53,16 @@ class Updates:
         self,
         prepared: Prepared,
         signatures: Mapping[str, Signature],
+        running: Running,
         state: State,
         clock: Clock,
-        log: logging.Logger,
     ) -> None:
         """`signatures`: of the files, as they were when `prepared` was read."""
-        self.prepared = prepared
+        self._prepared = prepared
+        self._running = running
         self._state = state
         self._clock = clock
-        self._log = log
+        self._log = logging.getLogger(LOG)
         self._held = frozenset(place.bound for place in ports.places(prepared.configuration))
         self._watched = Watched(used=signatures, seen=signatures)
         self._wanted_paths: tuple[str, ...] = ()
@@ -60,14 +72,11 @@ class Updates:
         self._stages: dict[str, Stage] = {}
         self._show(prepared)
 
-    def begin(self, call: Call, delivery: Delivery, envoy: EnvoyProcess) -> None:
-        self._call, self._delivery, self._envoy = call, delivery, envoy
-
     async def look(self) -> bool:
         """Take what has changed. Whether something is changing at this moment, so that a look soon is worth it."""
         paths, self._watched = changed(self._watched, look(self._paths()))
         now = self._clock.now()
-        if paths & {self.prepared.configuration.file, *self._wanted_paths}:
+        if paths & {self._prepared.configuration.file, *self._wanted_paths}:
             await self.take_configuration()
         elif paths or self._is_retry_due(now):
             await self._take_certificates()
@@ -78,12 +87,12 @@ class Updates:
         """Read everything again. What is wrong is logged and counted, and what was served stays."""
         signatures = look(self._paths())
         try:
-            read = await read_again(self.prepared.configuration.file, self._clock.now())
+            read = await read_again(self._prepared.configuration.file, self._clock.now())
             signatures |= read.signatures
             self._wanted_paths = preparation.watched_paths(read.configuration)
             prepared, errors = self._check(read)
-            await ask_envoy(self._call, prepared.configuration, prepared.snapshot)
-            await self._delivery.deliver(prepared.snapshot, self._envoy)
+            await ask_envoy(self._running.call, prepared.configuration, prepared.snapshot)
+            await self._running.delivery.deliver(prepared.snapshot, self._running.envoy)
         except PillionError as error:
             self._refuse(CONFIGURATION, _reason(error), error)
             # They are none the worse for it.
@@ -106,7 +115,7 @@ class Updates:
 
     def _check(self, read: Read) -> tuple[Prepared, Mapping[str, CertificateError]]:
         """With the faults of certificates that stay as they are. Raises PillionError."""
-        old, configuration = self.prepared, read.configuration
+        old, configuration = self._prepared, read.configuration
         if reasons := preparation.restart_reasons(old.configuration, configuration):
             raise RestartNeededError(
                 "\n".join(
@@ -120,13 +129,13 @@ class Updates:
         return prepare(configuration, kept), errors
 
     async def _take_certificates(self) -> None:
-        old = self.prepared
+        old = self._prepared
         read = await read_certificates_again(old.configuration, self._clock.now())
         kept, errors = keep_served(read.found, old, old.configuration)
         try:
             prepared = prepare(old.configuration, kept)
             if prepared.snapshot != old.snapshot:
-                await self._delivery.deliver(prepared.snapshot, self._envoy)
+                await self._running.delivery.deliver(prepared.snapshot, self._running.envoy)
         except PillionError as error:
             names = [name for name in kept if kept[name] != old.materials[name]]
             for name in names:
@@ -137,7 +146,7 @@ class Updates:
 
     def _replace(self, prepared: Prepared, errors: Mapping[str, CertificateError]) -> None:
         """What Envoy has taken is what is served."""
-        old, self.prepared = self.prepared, prepared
+        old, self._prepared = self._prepared, prepared
         now = self._clock.now()
         for name, material in prepared.materials.items():
             if name in errors:
@@ -155,6 +164,7 @@ class Updates:
         self._show(prepared)
 
     def _show(self, prepared: Prepared) -> None:
+        self._state.serving = prepared.configuration
         self._state.leafs = {
             name: material.leaf for name, material in prepared.materials.items() if material.leaf is not None
         }
@@ -194,7 +204,7 @@ class Updates:
                     self._log.warning("the certificate %s (serial %s) %s", name, leaf.serial, found.value)
 
     def _paths(self) -> tuple[str, ...]:
-        configuration = self.prepared.configuration
+        configuration = self._prepared.configuration
         return (configuration.file, *preparation.watched_paths(configuration), *self._wanted_paths)
 
 

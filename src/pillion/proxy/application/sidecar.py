@@ -19,7 +19,7 @@ from pillion.proxy.application.folder import open_folder
 from pillion.proxy.application.messages import ENVOY_LEVELS, LOG, pass_on
 from pillion.proxy.application.preparation import check_access_log, prepare
 from pillion.proxy.application.racing import first_of
-from pillion.proxy.application.reloading import Updates
+from pillion.proxy.application.reloading import Running, Updates
 from pillion.proxy.application.state import Outcome, State
 from pillion.proxy.application.web import Web
 from pillion.proxy.envoy.admin import Admin, AdminError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pillion.proxy.application.options import Options
     from pillion.proxy.application.preparation import Prepared
     from pillion.proxy.application.reading import Reading
+    from pillion.proxy.configuration.values import Configuration
 
 EXIT_ENVOY_ENDED = 1
 INTERVAL = 1.0
@@ -91,10 +92,9 @@ class Sidecar:
     async def _open(self, prepared: Prepared) -> AsyncIterator[None]:
         """Both ports, the files and Envoy; on leaving, nothing of them is left. Raises HostError."""
         configuration, now = prepared.configuration, self._clock.now()
-        self._state = State(started=now, configuration=Outcome(successful_at=now))
-        self._updates = Updates(prepared, self._signatures, self._state, self._clock, self._log)
+        self._state = State(started=now, serving=configuration, configuration=Outcome(successful_at=now))
         self._admin = Admin(configuration.ports.admin)
-        web = Web(self._state, self._admin, lambda: self._updates.prepared.configuration)
+        web = Web(self._state, self._admin)
         log = logging.getLogger(f"{LOG}.web")
         log.setLevel(logging.WARNING)
         async with contextlib.AsyncExitStack() as stack:
@@ -113,7 +113,8 @@ class Sidecar:
             self._envoy = EnvoyProcess(argv, self._delivery.keys.descriptors, pass_on)
             stack.callback(self._envoy.close)
             web.envoy_pid = self._envoy.pid
-            self._updates.begin(self._call, self._delivery, self._envoy)
+            running = Running(call=self._call, delivery=self._delivery, envoy=self._envoy)
+            self._updates = Updates(prepared, self._signatures, running, self._state, self._clock)
             yield
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +132,7 @@ class Sidecar:
             return 0
         self._state.has_started = True
         _tidy_memory()
-        self._log.info("ready after %.2f s: %s", process_age(), _listeners(self._updates.prepared))
+        self._log.info("ready after %.2f s: %s", process_age(), _listeners(self._state.serving))
         if await first_of(self._envoy.ended(), self._ending.wait(), self._look_after()) == 0:
             return self._say_how_envoy_ended()
         if await first_of(self._envoy.ended(), self._ending_now.wait(), self._drain()) == 0:
@@ -162,7 +163,7 @@ class Sidecar:
                 await self._updates.take_configuration()
 
     async def _look_after_log(self) -> None:
-        log = self._updates.prepared.configuration.access_log
+        log = self._state.serving.access_log
         if log is None:
             return
         with contextlib.suppress(OSError):  # it is not there: Envoy has not written anything yet
@@ -183,21 +184,22 @@ class Sidecar:
     async def _drain(self) -> None:
         """Return when nobody is left, or when time is up. Envoy then still runs."""
         loop = asyncio.get_running_loop()
-        budget, began = self._updates.prepared.configuration.drain, loop.time()
+        budget, began = self._state.serving.drain, loop.time()
         self._state.is_draining = True
-        are_listeners_open = True
+        closed_at = None
         try:
             await self._admin.fail_health()
             await self._admin.drain_gracefully()
+            first = draining.in_flight(await self._admin.stats(draining.PATTERN))
             while True:
                 seen = draining.in_flight(await self._admin.stats(draining.PATTERN))
                 elapsed = loop.time() - began
                 match draining.next_step(
-                    seen, elapsed=elapsed, budget=budget, are_listeners_open=are_listeners_open
+                    seen, first=first, elapsed=elapsed, budget=budget, closed_at=closed_at
                 ):
                     case Step.CLOSE_LISTENERS:
                         await self._admin.close_listeners()
-                        are_listeners_open = False
+                        closed_at = elapsed
                     case Step.WAIT:
                         await asyncio.sleep(_DRAIN_INTERVAL)
                     case Step.END:
@@ -237,8 +239,7 @@ class Sidecar:
             self._ending_now.set()
 
 
-def _listeners(prepared: Prepared) -> str:
-    configuration = prepared.configuration
+def _listeners(configuration: Configuration) -> str:
     inbound = [f"{one.name} on {one.port}" for one in configuration.inbound]
     return ", ".join(inbound + [f"{one.name} on localhost:{one.port}" for one in configuration.outbound])
 

@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from pillion.proxy.certificates.material import Leaf
+from pillion.proxy.configuration.values import Configuration
 
 CONFIGURATION = "configuration"
 """What an update is of, besides the name of a certificate."""
@@ -23,9 +24,11 @@ class Outcome(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     started: float
     """Seconds since the epoch."""
+    serving: Configuration
     has_started: bool = False
     is_draining: bool = False
     configuration: Outcome
+    """Of the attempts to take one."""
     certificates: dict[str, Outcome] = {}
     leafs: dict[str, Leaf] = {}
     """That are served, by the certificate's name."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from pillion.http.server import Asked, Response
 from pillion.proxy.application import health
 from pillion.proxy.application.ownmetrics import ProcessFigures, write_page
 from pillion.proxy.application.state import State
-from pillion.proxy.configuration.values import Configuration
 from pillion.proxy.envoy.admin import Admin, AdminError
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,11 +29,9 @@ class _UpstreamReport(msgspec.Struct, kw_only=True):
 
 
 class Web:
-    def __init__(self, state: State, admin: Admin, configuration: Callable[[], Configuration]) -> None:
-        """`configuration`: the one that is served."""
+    def __init__(self, state: State, admin: Admin) -> None:
         self._state = state
         self._admin = admin
-        self._configuration = configuration
         self.envoy_pid: int | None = None
 
     # ── health ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -52,7 +48,7 @@ class Web:
                 return _NOT_FOUND
 
     async def _unreadiness(self) -> str:
-        configuration = self._configuration()
+        configuration = self._state.serving
         seen = health.Serving(
             has_started=self._state.has_started,
             is_draining=self._state.is_draining,
@@ -80,7 +76,7 @@ class Web:
         return ""
 
     async def _upstreams(self) -> Response:
-        configuration = self._configuration()
+        configuration = self._state.serving
         try:
             hosts = await self._admin.hosts() if configuration.outbound else {}
         except AdminError as error:

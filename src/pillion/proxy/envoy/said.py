@@ -11,6 +11,8 @@ _LEVELS = {"trace": 10, "debug": 10, "info": 20, "warning": 30, "error": 40, "cr
 _EXPECTED = (
     # It has no use in a container of its own, and pillion's bootstrap says so where it matters.
     "There is no configured limit to the number of allowed active downstream connections",
+    # It is we who send it.
+    "caught ENVOY_SIGTERM",
 )
 
 

@@ -11,6 +11,7 @@ from pillion.proxy.application.expiry import Stage, stage
 from pillion.proxy.application.ownmetrics import ProcessFigures, write_page
 from pillion.proxy.application.state import CONFIGURATION, Outcome, State
 from pillion.proxy.certificates.material import Leaf
+from pillion.proxy.configuration.values import Configuration
 from pillion.units import Instant
 
 LEAF = Leaf(subject="s", issuer="i", serial="1f", not_before=Instant(1000.0), not_after=Instant(2000.0))
@@ -28,6 +29,7 @@ def samples(state: State) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
 def test_a_page_says_what_was_taken_what_was_refused_and_when_certificates_end() -> None:
     state = State(
         started=10.5,
+        serving=Configuration(file="f"),
         is_draining=True,
         configuration=Outcome(is_successful=False, successful_at=11.0),
         certificates={"agent": Outcome(successful_at=12.0)},
@@ -59,7 +61,10 @@ def test_a_page_says_what_was_taken_what_was_refused_and_when_certificates_end()
 def test_a_name_with_quotes_stays_one_label() -> None:
     name = 'a"b\\c\nd'
     state = State(
-        started=1, configuration=Outcome(successful_at=1), certificates={name: Outcome(successful_at=1)}
+        started=1,
+        serving=Configuration(file="f"),
+        configuration=Outcome(successful_at=1),
+        certificates={name: Outcome(successful_at=1)},
     )
     assert samples(state)["certificate_last_reload_successful", (("certificate", name),)] == 1
 

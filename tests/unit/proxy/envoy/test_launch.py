@@ -65,16 +65,14 @@ def test_it_is_called_without_hot_restart_and_with_its_drain_time() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (
-            "warning\tmain\tcaught ENVOY_SIGTERM",
-            Message(level=30, logger="main", text="caught ENVOY_SIGTERM"),
-        ),
+        ("warning\tdns\tno answer", Message(level=30, logger="dns", text="no answer")),
         (
             'error\tconfig\trefused: name: \\"a\\"\\n why\\n',
             Message(level=40, logger="config", text='refused: name: "a";  why'),
         ),
         ("Segmentation fault", Message(level=40, logger="", text="Segmentation fault")),
         ("", None),
+        ("warning\tmain\tcaught ENVOY_SIGTERM", None),
         (
             "warning\tmain\tThere is no configured limit to the number of allowed active downstream connections.",
             None,
