@@ -1,14 +1,14 @@
 """Columns packed together: some columns of the same series, cut into stripes of neighbouring series, each compressed.
 
 Neighbours in time differ little, so each column is stored as the bits that changed since the one before (XOR, as in
-Facebook's Gorilla), with the eight bytes of all doubles sorted into eight planes: exponents, which hardly change, are
-long runs of zeros. All of it is arithmetic on whole columns. A stripe can be read without the others, so a question
-about a few series of many costs little.
+Facebook's Gorilla), series by series, with the eight bytes of all doubles sorted into eight planes: exponents, which
+hardly change, are long runs of zeros, and a series that does not change is one in all planes. That takes 1.2 bytes for
+a sample where a third of an agent's series change each time, 1.9 where all do. All of it is arithmetic on whole
+columns. A stripe can be read without the others, so a question about a few series of many costs little.
 """
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 VALUE_BYTES = 8
 STRIPE = 256
-"""Series in a stripe: half a millisecond to compress 32 columns of it."""
+"""Series in a stripe: a millisecond to compress 32 columns of it."""
 _LEVEL = 1
-"""Of zlib: three times as fast as 6 for a twentieth more bytes (measured on planes)."""
+"""Of Zstandard: higher ones take more time than they save bytes (measured on planes: 3 takes 2 % less, 9 takes 5 %)."""
 
 
 def stripes_of(series: int) -> int:
@@ -35,22 +35,42 @@ def pack_stripe(columns: Sequence[bytes], stripe: int) -> bytes:
     changes = (int.from_bytes(joined, "little") ^ int.from_bytes(before, "little")).to_bytes(
         len(joined), "little"
     )
-    return zlib.compress(b"".join([changes[plane::VALUE_BYTES] for plane in range(VALUE_BYTES)]), _LEVEL)
+    by_series = _turned(changes, width // VALUE_BYTES)
+    return _compressed(b"".join([by_series[plane::VALUE_BYTES] for plane in range(VALUE_BYTES)]))
 
 
 def unpack_stripe(packed: bytes, columns: int) -> bytes:
     """The stripe's columns, one after the other."""
-    planes = zlib.decompress(packed)
-    changes = bytearray(len(planes))
+    planes = _decompressed(packed)
+    by_series = bytearray(len(planes))
     height = len(planes) // VALUE_BYTES
     for plane in range(VALUE_BYTES):
-        changes[plane::VALUE_BYTES] = planes[plane * height : (plane + 1) * height]
+        by_series[plane::VALUE_BYTES] = planes[plane * height : (plane + 1) * height]
+    changes = _turned(by_series, columns)
     width = len(planes) // columns
     value, found = 0, []
     for start in range(0, len(changes), width):
         value ^= int.from_bytes(changes[start : start + width], "little")
         found.append(value.to_bytes(width, "little"))
     return b"".join(found)
+
+
+def _turned(values: bytes | bytearray, width: int) -> bytes:
+    """Of a matrix with rows of `width` values, the columns one after the other."""
+    matrix = array("Q", values)
+    return b"".join([matrix[at::width].tobytes() for at in range(width)])
+
+
+def _compressed(data: bytes) -> bytes:
+    from cramjam import zstd  # when there is something old enough to be packed
+
+    return bytes(zstd.compress(data, level=_LEVEL))
+
+
+def _decompressed(data: bytes) -> bytes:
+    from cramjam import zstd
+
+    return bytes(zstd.decompress(data))
 
 
 class Block:
