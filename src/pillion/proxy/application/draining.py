@@ -15,8 +15,8 @@ NOTICE = 3.0
 """Seconds in which clients with a connection may come by and be told (`Connection: close`, GOAWAY) while new ones are
 still taken: whoever asks for the Service's endpoints learns of the end a little later than we do."""
 LINGER = 1.0
-"""Seconds for a connection that was taken just before the listeners closed to bring its request. Who keeps an idle one for
-longer finds it closed at the next request, and opens another (RFC 9112, section 9.3.1)."""
+"""Seconds for a connection that was taken just before the listeners closed to bring its request. Who keeps an idle one
+for longer finds it closed at the next request, and opens another (RFC 9112, section 9.3.1)."""
 PATTERN = r"^http\..*\.downstream_(rq_active|cx_active|cx_total)$"
 _ADMIN = "http.admin."
 """We are asking at this moment."""
@@ -38,8 +38,8 @@ class Step(StrEnum):
 def next_step(
     seen: InFlight, *, first: InFlight, elapsed: float, budget: float, closed_at: float | None
 ) -> Step:
-    """`elapsed`, `budget` and `closed_at` (of the listeners; None: they are open) in seconds since the end was asked for,
-    when `first` was seen."""
+    """`elapsed`, `budget` and `closed_at` (of the listeners; None: they are open) are seconds since the end was asked
+    for, when `first` was seen."""
     if elapsed >= budget:
         return Step.END
     if closed_at is None:
