@@ -16,6 +16,17 @@ PATIENCE = 30.0
 Headers = Sequence[tuple[str, str]]
 
 
+class _GoingOn(h2.connection.H2ConnectionStateMachine):
+    """After GOAWAY the streams it allows go on (RFC 9113, section 6.8); h2 takes the connection for closed."""
+
+    _transitions = h2.connection.H2ConnectionStateMachine._transitions | {
+        (h2.connection.ConnectionState.CLIENT_OPEN, h2.connection.ConnectionInputs.RECV_GOAWAY): (
+            None,
+            h2.connection.ConnectionState.CLIENT_OPEN,
+        )
+    }
+
+
 class Stream:
     def __init__(self, number: int) -> None:
         self.number = number
@@ -35,6 +46,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration())
+        self._h2.state_machine = _GoingOn()
         self._changed = asyncio.Condition()
         self.streams: dict[int, Stream] = {}
         self.last_stream: int | None = None

@@ -20,10 +20,12 @@ class Tally:
         self.good = 0
         self.failed: list[str] = []
         self.refused = 0
-        """Connections that were never accepted: no request was sent."""
+        """Connections that were refused or reset before a request was sent."""
         self.closes = 0
         """Answers with `Connection: close`."""
         self.connections = 0
+        self.kept = 0
+        """Of these, connections of the workers that keep them."""
         self.seconds: list[float] = []
         """From the first byte sent to the last one read."""
 
@@ -53,7 +55,7 @@ class Load:
         self.tally = Tally()
         self._port, self._tls = port, tls
         self._each = (workers + 1) / rate
-        self._workers = workers
+        self.workers = workers
         self._request = f"GET {path} HTTP/1.1\r\nHost: agent.test\r\n".encode()
         self._ending = asyncio.Event()
 
@@ -67,8 +69,8 @@ class Load:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Load]:
         async with asyncio.TaskGroup() as tasks:
-            for number in range(self._workers):
-                tasks.create_task(self._kept_alive(number * self._each / self._workers))
+            for number in range(self.workers):
+                tasks.create_task(self._kept_alive(number * self._each / self.workers))
             tasks.create_task(self._always_new())
             yield self
             self._ending.set()
@@ -89,7 +91,9 @@ class Load:
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         while not self._ending.is_set():
             due = await self._next(due)
-            connection = connection or await self._open()
+            if connection is None:
+                connection = await self._open()
+                self.tally.kept += connection is not None
             if connection is not None and not await self._exchange(connection, b"\r\n"):
                 connection[1].transport.abort()
                 connection = None
@@ -113,7 +117,7 @@ class Load:
                     ssl=self._tls,
                     server_hostname="agent.test" if self._tls else None,
                 )
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             self.tally.refused += 1
             return None
         except (OSError, TimeoutError) as error:
