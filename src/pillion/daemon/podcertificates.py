@@ -86,7 +86,7 @@ class PodCertificates:
         self._due: dict[_Source, Instant] = {}
         """When `run` has the volume refreshed."""
         self._late: deque[tuple[str, EventNote]] = deque()
-        """What `run` has said of pods."""
+        """What `run` tells the node."""
         self._news = asyncio.Event()
         self._anchors: bytes | None = None
         self._no_anchors = "trust anchors are not read yet"
@@ -99,8 +99,9 @@ class PodCertificates:
             if source.podCertificate is not None:
                 key = _Source(identity_of(pod).uid, volume.name, index)
                 # One at a time: two refreshes of one volume must not make two keys.
-                async with self._busy.setdefault(key, asyncio.Lock()):
-                    await self._renew(key, pod, source.podCertificate)
+                lock = self._busy.setdefault(key, asyncio.Lock())
+                async with lock:
+                    await self._renew(key, lock, pod, source.podCertificate)
             elif source.clusterTrustBundle is not None and _is_ours(source.clusterTrustBundle):
                 await self._read_anchors()
 
@@ -149,12 +150,17 @@ class PodCertificates:
     # Issuing
 
     async def _renew(
-        self, source: _Source, pod: core_v1.Pod, asked: core_v1.PodCertificateProjection
+        self,
+        source: _Source,
+        lock: asyncio.Lock,
+        pod: core_v1.Pod,
+        asked: core_v1.PodCertificateProjection,
     ) -> None:
+        """With the lock held. It is another one, or none, once the pod was forgotten."""
         known = self._issued.get(source)
-        if known is not None and known.renew_at > self._clock.now():
+        is_fresh = known is not None and known.renew_at > self._clock.now()
+        if is_fresh or self._busy.get(source) is not lock:
             return
-        lock = self._busy[source]
         why = ""
         issued: _Issued | None = None
         try:
@@ -166,7 +172,7 @@ class PodCertificates:
         except (ConfigError, HostError, ManifestError) as error:
             why = str(error)
         if self._busy.get(source) is not lock:
-            return  # the pod was forgotten meanwhile
+            return
         if issued is None:
             self._refuse(source, why)
             return
