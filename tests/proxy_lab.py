@@ -196,6 +196,8 @@ class _Echo(http.server.BaseHTTPRequestHandler):
     """Answers with what it was asked, as JSON."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    """Head and body in one piece: in two they would wait for each other's acknowledgement."""
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
