@@ -20,15 +20,15 @@ SIZE_LIMIT = 4 << 20
 _DATA = "..data"
 _ATTEMPTS = 5
 
-Identity = tuple[tuple[int, int, int, int] | None, ...]
+_Stamps = tuple[tuple[int, int, int, int] | None, ...]
 
 
-def identity(certificate: Certificate) -> Identity:
+def _stamps(certificate: Certificate) -> _Stamps:
     """Changes when one of the files does."""
-    return tuple(_identity(path) for path in (certificate.chain, certificate.key, certificate.bundle) if path)
+    return tuple(_stamp(path) for path in (certificate.chain, certificate.key, certificate.bundle) if path)
 
 
-def _identity(path: str) -> tuple[int, int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - and so are the others below: text is what the configuration has
     except (OSError, ValueError):
@@ -40,9 +40,9 @@ def read_contents(certificate: Certificate, purpose: Purpose) -> Contents:
     """What `purpose` needs of the files. A volume that is swapped meanwhile is read anew."""
     contents = Contents()
     for _ in range(_ATTEMPTS):
-        before = identity(certificate)
+        before = _stamps(certificate)
         contents = _read(certificate, purpose)
-        if identity(certificate) == before:
+        if _stamps(certificate) == before:
             break
     return contents
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pillion.proxy.certificates.contents import Contents
-from pillion.proxy.certificates.files import SIZE_LIMIT, identity, read_contents
+from pillion.proxy.certificates.files import SIZE_LIMIT, read_contents
 from pillion.proxy.certificates.purpose import Purpose
 from pillion.proxy.configuration.values import Certificate
 
@@ -84,18 +84,6 @@ def test_a_swap_between_two_files_does_not_mix_them(tmp_path: Path) -> None:
     finally:
         flipping.kill()
         flipping.wait()
-
-
-def test_a_change_is_seen_without_reading(tmp_path: Path) -> None:
-    publish(tmp_path, "one")
-    certificate = entry(tmp_path)
-    before = identity(certificate)
-    assert identity(certificate) == before
-    publish(tmp_path, "two")
-    after = identity(certificate)
-    assert after != before
-    (tmp_path / "..data").unlink()
-    assert identity(certificate) == (None, None, None)
 
 
 def test_what_is_not_needed_may_be_missing(tmp_path: Path) -> None:
