@@ -7,7 +7,6 @@ from the server's own authority.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -166,21 +165,35 @@ def test_the_metrics_sidecar_scrapes_the_agent_and_the_proxy(cluster: Served) ->
     until(lambda: jobs_up() == {"agent", "proxy"})
 
 
-def test_requests_are_answered_while_the_metrics_sidecar_is_away(cluster: Served) -> None:
-    status = cluster.get("pod", AGENT)["status"]["initContainerStatuses"][1]
-    id_ = status["containerID"].removeprefix("pillion://")
-    runc = ("runc", "--root", str(cluster.state / "runc"), "kill", id_, "KILL")
-    before = len(answers(cluster))
-    subprocess.run(runc, check=True, env=dict(os.environ))
+def kill_sidecar(cluster: Served, number: int) -> None:
+    """`kill -9`, from outside; returns when it has been started again and is ready."""
 
-    def metrics() -> Tree:
-        found: Tree = cluster.get("pod", AGENT)["status"]["initContainerStatuses"][1]
+    def status() -> Tree:
+        found: Tree = cluster.get("pod", AGENT)["status"]["initContainerStatuses"][number]
         return found
 
-    until(lambda: metrics()["restartCount"] == status["restartCount"] + 1)
+    before = status()
+    id_ = before["containerID"].removeprefix("pillion://")
+    runc = ("runc", "--root", str(cluster.state / "runc"), "kill", id_, "KILL")
+    subprocess.run(runc, check=True)
+    until(lambda: status()["restartCount"] == before["restartCount"] + 1 and status()["ready"])
+
+
+def restarts(cluster: Served) -> list[int]:
+    status = cluster.get("pod", AGENT)["status"]
+    return [one["restartCount"] for one in [*status["initContainerStatuses"], *status["containerStatuses"]]]
+
+
+def test_requests_are_answered_while_the_metrics_sidecar_is_away(cluster: Served) -> None:
+    before = len(answers(cluster))
+    kill_sidecar(cluster, 1)
     until(lambda: len(answers(cluster)) > before + 2)
     assert set(answers(cluster)) == {ANSWER}
-    until(lambda: metrics()["ready"])
-    others = cluster.get("pod", AGENT)["status"]
-    counts = [one["restartCount"] for one in [*others["initContainerStatuses"], *others["containerStatuses"]]]
-    assert counts == [0, 1, 0, 0]
+    assert restarts(cluster) == [0, 1, 0, 0]
+
+
+def test_the_agent_is_there_again_when_its_proxy_is_and_was_not_restarted(cluster: Served) -> None:
+    kill_sidecar(cluster, 2)
+    before = answers(cluster).count(ANSWER)
+    until(lambda: answers(cluster).count(ANSWER) > before)
+    assert restarts(cluster) == [0, 1, 1, 0]
