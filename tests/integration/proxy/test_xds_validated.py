@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -293,6 +294,20 @@ def test_a_new_listener_and_its_cluster_are_taken(lab: Lab) -> None:
     )
     with closing(Client(port)) as client:
         assert client.echoed("/x")["path"] == "/x"
+
+
+def test_a_port_that_another_has_is_not_shared_with_it(lab: Lab) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        taken = Inbound(name="taken", port=other.getsockname()[1], tls=Tls.NONE, routes=(lab.route(),))
+        told = lab.told(lab.route())
+        lab.envoy.write(
+            snapshot(msgspec.structs.replace(told, inbound=(*told.inbound, taken)), lab.materials)
+        )
+        lab.envoy.wait_for("lds", lambda found: found["listener_manager.lds.update_rejected"] == 1)
+    assert lab.client().echoed("/")["path"] == "/"
 
 
 def test_few_statistics_are_kept(lab: Lab) -> None:

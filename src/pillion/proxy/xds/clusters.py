@@ -11,8 +11,9 @@ from pillion.proxy.xds.snapshot import Resource
 from pillion.proxy.xds.tls import SYSTEM_BUNDLE, is_address, upstream_socket
 
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-BUFFER_BYTES = 1 << 20
-"""Of a connection, each way, before the sender is held back: Envoy's default."""
+BUFFER_BYTES = 1 << 16
+"""Of a connection, each way, before the sender is held back. Envoy's default is 1 MiB, its advice for edges 32 KiB,
+which halves what HTTP/2 carries; at 64 KiB large answers are as fast as at 1 MiB."""
 _LOCAL_CONNECT = 1.0
 """Seconds. On localhost a connection is taken or refused at once."""
 _LOCAL_IDLE = 4.0

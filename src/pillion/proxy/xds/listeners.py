@@ -47,7 +47,8 @@ def listeners(configuration: Configuration) -> dict[str, Resource]:
 
 
 def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
-    made = _listener(inbound_name(inbound), inbound.address, inbound.port, "INBOUND")
+    made = _listener(inbound_name(inbound), inbound.address, inbound.port, configuration)
+    made["traffic_direction"] = "INBOUND"
     if inbound.tls is Tls.NONE:
         made["filter_chains"] = [_chain(inbound, configuration, "SANITIZE")]
         return made
@@ -72,7 +73,8 @@ def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
 
 
 def _outbound(outbound: Outbound, configuration: Configuration) -> Resource:
-    made = _listener(outbound_name(outbound), "127.0.0.1", outbound.port, "OUTBOUND")
+    made = _listener(outbound_name(outbound), "127.0.0.1", outbound.port, configuration)
+    made["traffic_direction"] = "OUTBOUND"
     manager = _manager(outbound_name(outbound), configuration)
     # The agent is not the edge: nothing it says of itself is doubted, and localhost means nothing to the other side.
     manager |= {
@@ -84,12 +86,13 @@ def _outbound(outbound: Outbound, configuration: Configuration) -> Resource:
     return made
 
 
-def _listener(name: str, host: str, port: int, direction: str) -> Resource:
+def _listener(name: str, host: str, port: int, configuration: Configuration) -> Resource:
     return {
         "name": name,
         "stat_prefix": name,
         "address": address(host, port),
-        "traffic_direction": direction,
+        # One thread needs no port of several sockets, and without it a port that another has is seen to be taken.
+        "enable_reuse_port": configuration.concurrency > 1,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "listener_filters_timeout": "5s",
     }

@@ -28,6 +28,8 @@ from pillion.proxy.xds.names import inbound_name, local_cluster, outbound_name
 from pillion.proxy.xds.snapshot import Resource
 from pillion.proxy.xds.tracing import propagating
 
+_RETRY_BODY = 1 << 20
+"""Bytes of a request that are kept to be sent again; a longer one is sent once."""
 _RETRY_BASE, _RETRY_MAX = 0.025, 0.25
 """Seconds between attempts, at random up to a bound that doubles: Envoy's defaults."""
 
@@ -54,7 +56,9 @@ def outbound_routes(outbound: Outbound, tracing: Tracing) -> Resource:
     }
     if outbound.retries is not None:
         action["retry_policy"] = _retry_policy(outbound.retries)
-    route = {"name": outbound.name, "match": {"prefix": "/"}, "route": action}
+    route: Resource = {"name": outbound.name, "match": {"prefix": "/"}, "route": action}
+    if outbound.retries is not None:
+        route["request_body_buffer_limit"] = _RETRY_BODY
     made = _configuration(outbound_name(outbound), [route])
     # Envoy would say "http", which is what the agent spoke, not what the other side is called by.
     made["request_headers_to_remove"] = ["x-forwarded-proto"]
@@ -84,6 +88,8 @@ def _with_action(match: Resource, route: Route) -> Resource:
     if not route.websocket:
         action["upgrade_configs"] = [{"upgrade_type": "websocket", "enabled": False}]
     made: Resource = {"name": route.name, "match": match, "route": action}
+    if route.retries is not None:
+        made["request_body_buffer_limit"] = _RETRY_BODY
     if settings := filters.route_settings(route):
         made["typed_per_filter_config"] = settings
     return made
