@@ -42,7 +42,8 @@ Values = tuple[bytes, ...]
 
 
 class Block:
-    """`bodies`: a TimeSeries message of each series before its samples. `symbols` (v2): what its references mean."""
+    """`prefixes`: a TimeSeries message of each series up to its sample's value. `symbols` (v2): what its references
+    mean."""
 
     __slots__ = (
         "_indices",
@@ -62,7 +63,7 @@ class Block:
         self,
         series: bytes,
         indices: Sequence[int],
-        bodies: Iterable[bytes],
+        prefixes: list[bytes],
         *,
         end: int,
         width: int,
@@ -74,8 +75,7 @@ class Block:
         self.end = end
         self.count = len(indices)
         self.symbols = symbols
-        rest = 1 + 1 + 1 + 8 + _USUAL_TIME
-        self.prefixes = [b"".join((series, varint(len(body) + rest), body, _USUAL_SAMPLE)) for body in bodies]
+        self.prefixes = prefixes
         self._symbol_bytes = b""
         self._starts: tuple[bytes, list[bytes], list[bytes]] | None = None
         is_contiguous = indices[-1] - indices[0] + 1 == self.count
@@ -161,13 +161,21 @@ def whole_series(block: Block, at: int, sample: tuple[bytes, int, int], exemplar
     return message(block.series, block.body(at) + message(_SAMPLES, content) + exemplars)
 
 
+_REST = 1 + 1 + 1 + 8 + _USUAL_TIME
+
+
+def prefix(series: bytes, body: bytes) -> bytes:
+    """`body`: the message before its samples."""
+    return b"".join((series, varint(len(body) + _REST), body, _USUAL_SAMPLE))
+
+
 def block_v1(selected: Sequence[Selected], *, end: int, width: int) -> Block:
     """Labels are field 1, of a name 1 and a value 2 (prompb/types.proto)."""
     pairs: dict[tuple[str, str], bytes] = {}
     return Block(
         V1_SERIES,
         [one.index for one in selected],
-        [labels_v1(one.labels, pairs) for one in selected],
+        [one.prefix or prefix(V1_SERIES, labels_v1(one.labels, pairs)) for one in selected],
         end=end,
         width=width,
     )
@@ -188,7 +196,7 @@ def block_v2(selected: Sequence[Selected], *, end: int, width: int) -> Block:
     """References to symbols: of labels field 1, packed; of metadata (type 1, help 3, unit 4) field 5."""
     symbols = Symbols()
     described: dict[int, bytes] = {}
-    bodies = []
+    prefixes = []
     for one in selected:
         body = symbols.labels(one.labels)
         meta = one.metadata
@@ -196,11 +204,11 @@ def block_v2(selected: Sequence[Selected], *, end: int, width: int) -> Block:
             if id(meta) not in described:
                 described[id(meta)] = _metadata_v2(meta, symbols)
             body += described[id(meta)]
-        bodies.append(body)
+        prefixes.append(prefix(V2_SERIES, body))
     return Block(
         V2_SERIES,
         [one.index for one in selected],
-        bodies,
+        prefixes,
         end=end,
         width=width,
         symbols=tuple(symbols.known),
@@ -225,10 +233,20 @@ class Symbols:
 
     def __init__(self, known: Iterable[str] = ("",)) -> None:
         self.known = {symbol: at for at, symbol in enumerate(known)}
+        self._pairs: dict[tuple[str, str], bytes] = {}
+        """References to what most series have in common."""
 
     def reference(self, symbol: str) -> int:
         return self.known.setdefault(symbol, len(self.known))
 
     def labels(self, labels: Labels) -> bytes:
-        references = [varint(self.reference(part)) for pair in labels for part in pair]
+        pairs = self._pairs
+        try:
+            references = [pairs[pair] for pair in labels]
+        except KeyError:
+            references = []
+            for pair in labels:
+                if pair not in pairs:
+                    pairs[pair] = varint(self.reference(pair[0])) + varint(self.reference(pair[1]))
+                references.append(pairs[pair])
         return message(b"\x0a", b"".join(references))

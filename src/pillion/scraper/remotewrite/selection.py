@@ -8,6 +8,8 @@ same, in later processes too: its samples never overtake each other.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,10 +17,13 @@ import msgspec
 from pillion.scraper.labels import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pillion.scraper.labels import Labels, Relabelling
     from pillion.scraper.samples import Metadata, SeriesSet
+
+
+_NOTHING: Mapping[int, bytes] = MappingProxyType({})
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -33,6 +38,8 @@ class Selected(msgspec.Struct, frozen=True, kw_only=True):
     """In the set."""
     labels: Labels
     metadata: Metadata | None
+    prefix: bytes = b""
+    """What an earlier block had for it, encoded; then the labels are not worked out again, and empty."""
 
 
 class Selection:
@@ -43,27 +50,42 @@ class Selection:
         self._relabelling = relabelling
         self._share = share
         self._is_all = not external and not relabelling
+        self._pairs = tuple(external.items()) if "" not in external.values() else ()
+        self._names = frozenset(external)
 
     @property
     def counts_drops(self) -> bool:
         """Every shard sees what relabelling drops; the first one counts it."""
         return self._share.number == 0
 
-    def select(self, series: SeriesSet) -> Iterator[Selected]:
+    def select(self, series: SeriesSet, known: Mapping[int, bytes] = _NOTHING) -> Iterator[Selected]:
+        """`known`: prefixes by the identity of labels."""
         for index, before in enumerate(series.labels):
+            prefix = known.get(id(before))
+            if prefix is not None:
+                yield Selected(index=index, labels=(), metadata=series.metadata[index], prefix=prefix)
+                continue
             labels = before if self._is_all else self._changed(before)
             if labels and self._is_ours(labels):
                 yield Selected(index=index, labels=labels, metadata=series.metadata[index])
 
-    def dropped(self, series: SeriesSet) -> int:
-        """How many series relabelling drops; those of other shards are not among them."""
+    def dropped(self, series: SeriesSet, selected: int) -> int:
+        """How many series relabelling drops, when so many were selected; those of other shards are not among them."""
         if not self._relabelling:
+            return 0
+        if self._share.count == 1:
+            return len(series) - selected
+        if not self.counts_drops:
             return 0
         return sum(1 for labels in series.labels if not self._changed(labels))
 
     def _changed(self, before: Labels) -> Labels:
         """Empty: dropped."""
-        labels = {**self._external, **dict(before)} if self._external else dict(before)
+        labels = dict(before)
+        if not self._relabelling and self._pairs and self._names.isdisjoint(labels):
+            return tuple(sorted((*before, *self._pairs)))
+        if self._external:
+            labels = {**self._external, **labels}
         if self._relabelling and not self._relabelling.apply(labels):
             return ()
         return labels_of(labels)

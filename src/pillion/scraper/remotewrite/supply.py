@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pillion.scraper.samples import Batch, SeriesSet
 
 
+_LOOKED_AT = 8
+"""Sets that were cut before: targets whose pages change take turns."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     """Most of a request."""
@@ -154,10 +158,27 @@ class Supply:
     def _cut(self, series: SeriesSet, protocol: Protocol) -> _Cut:
         cut = self._cuts[protocol].get(series)
         if cut is None:
-            blocks = blocks_of(series, self._selection.select(series), protocol, self._limits.samples)
-            cut = _Cut(blocks=blocks, dropped=self._selection.dropped(series))
+            selected = list(self._selection.select(series, self._prefixes(series, protocol)))
+            blocks = blocks_of(series, selected, protocol, self._limits.samples)
+            cut = _Cut(blocks=blocks, dropped=self._selection.dropped(series, len(selected)))
             self._cuts[protocol][series] = cut
         return cut
+
+    def _prefixes(self, series: SeriesSet, protocol: Protocol) -> dict[int, bytes]:
+        """Those of the set that was cut last and has some of the same labels, by the identity of these: of a page that
+        changes, most stays. In v2 they depend on the block."""
+        if protocol is Protocol.V2 or not len(series):
+            return {}
+        ends = (id(series.labels[0]), id(series.labels[-1]))
+        for reference in reversed(list(self._cuts[protocol].keyrefs())[-_LOOKED_AT:]):
+            like = reference()
+            if like is not None and (id(like.labels[0]) in ends or id(like.labels[-1]) in ends):
+                return {
+                    id(like.labels[index]): prefix
+                    for block in self._cuts[protocol][like].blocks
+                    for index, prefix in zip(block.indices(), block.prefixes, strict=True)
+                }
+        return {}
 
 
 def _young(block: Block, batch: Batch, oldest: float) -> tuple[int, ...] | None:
