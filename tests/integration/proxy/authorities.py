@@ -106,12 +106,17 @@ class Authority:
         return folder
 
 
-def put(folder: Path, chain: bytes, key: bytes, bundle: bytes) -> None:
-    """As the kubelet's AtomicWriter does: a new folder with all the files, then the one rename of `..data`."""
+def put(folder: Path, chain: bytes, key: bytes | None, bundle: bytes) -> None:
+    """As the kubelet's AtomicWriter does: a new folder with all the files, then the one rename of `..data`.
+
+    None: the Secret has no such key.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     payload = folder / f"..{os.urandom(6).hex()}"
     payload.mkdir()
     for name, content in (("tls.crt", chain), ("tls.key", key), ("ca.crt", bundle)):
+        if content is None:
+            continue
         (payload / name).write_bytes(content)
         (payload / name).chmod(0o600)
         if not (folder / name).is_symlink():
