@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import struct
 from array import array
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pillion.scraper.labels import Relabelling, labels_of
+from pillion.scraper.labels import Action, RelabelConfig, Relabelling, labels_of, regexp
 from pillion.scraper.remotewrite import frames
+from pillion.scraper.remotewrite.counters import Counters
+from pillion.scraper.remotewrite.position import Position
 from pillion.scraper.remotewrite.request import Chunk, Protocol, blocks_of, encode
 from pillion.scraper.remotewrite.selection import Selection, Share
+from pillion.scraper.remotewrite.supply import Limits, Supply
 from pillion.scraper.samples import Batch, Exemplar, Metadata, SeriesSet
 from pillion.testing.destinations.writeprotocol import REQUEST, WRITE_REQUEST
 
@@ -144,3 +149,40 @@ def test_no_damage_goes_unseen(batch: Batch, at: int, bit: int) -> None:
     frame[at % len(frame)] ^= 1 << bit
     with pytest.raises(frames.TornError):
         frames.check(bytes(frame[: frames.HEAD_BYTES]), bytes(frame[frames.HEAD_BYTES :]))
+
+
+RULES = (
+    RelabelConfig(source_labels=("d",), regex=regexp("1"), action=Action.DROP),
+    RelabelConfig(target_label="e", replacement="x"),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pages=st.lists(
+        st.lists(st.integers(0, 30), unique=True, min_size=1, max_size=12), min_size=2, max_size=4
+    ),
+    external=st.sampled_from([{}, {"cluster": "c"}, {"d": "ours"}, {"empty": ""}]),
+    has_rules=st.booleans(),
+    share=st.sampled_from([Share(), Share(0, 2), Share(1, 2)]),
+)
+def test_a_page_that_changes_is_encoded_as_if_it_were_the_first(
+    pages: list[list[int]], external: dict[str, str], has_rules: bool, share: Share
+) -> None:
+    known = [labels_of({"__name__": "m", "d": str(number % 3), "i": str(number)}) for number in range(31)]
+    sets = [
+        SeriesSet(tuple(known[number] for number in page), (None,) * len(page)) for page in pages
+    ]  # they live on, as those in the window do
+    selection = Selection(external, Relabelling(RULES if has_rules else ()), share)
+
+    def supply() -> Supply:
+        cursor: Any = SimpleNamespace(position=Position(0, 0))
+        return Supply(cursor, selection, Counters(), limits=Limits(samples=5), shards=share.count)
+
+    changing = supply()
+    for series in sets:
+        cut, fresh = changing._cut(series, Protocol.V1), supply()._cut(series, Protocol.V1)
+        assert cut.dropped == fresh.dropped
+        assert [(list(each.indices()), each.prefixes, each.end) for each in cut.blocks] == [
+            (list(each.indices()), each.prefixes, each.end) for each in fresh.blocks
+        ]
