@@ -18,9 +18,10 @@ from bench.memory import proportional_mb, resident_mb
 from bench.proxyload import PROTOCOLS, Latency, Load, load, paced
 from bench.proxypeers import Pair, Peer
 
-ROUNDS = 5
-SECONDS = 3
+ROUNDS = 15
+SECONDS = 1
 RATE = 500
+LOADED_SECONDS = 3
 PACED_SECONDS = 8
 PACED_ROUNDS = 3
 STARTS = 5
@@ -75,7 +76,7 @@ def weight(folder: Path) -> list[Figure | Note]:
     with _all(folder) as (_, peers):
         for peer in peers:
             for protocol in PROTOCOLS:
-                load(peer.url, protocol, SECONDS)
+                load(peer.url, protocol, LOADED_SECONDS)
             figures += _weigh(peer)
         before = [peer.cpu_seconds() for peer in peers]
         _idle(peers, IDLE_SECONDS)
