@@ -1,8 +1,8 @@
 """Trace context (W3C traceparent): made where a trace begins, passed on where it came in. Pure.
 
 With an endpoint Envoy's OpenTelemetry tracer does both, and sends spans. Without one it would still build every span
-and throw it away, which costs a third of what a whole request costs. So then no tracer is there, and an absent
-`traceparent` is put together of header values. Envoy applies those of a route first, then those of the virtual host,
+and throw it away, for half of what a whole request costs. So then no tracer is there, and an absent `traceparent` is
+put together of header values, for a twentieth. Envoy applies those of a route first, then those of the virtual host,
 then those of all (documentation of "Custom request/response headers"): the route draws two random UUIDs, the virtual
 host makes the header of their first 32 bits, the last removes them.
 
