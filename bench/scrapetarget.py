@@ -76,8 +76,11 @@ def _serve(connection: socket.socket, pages: _Pages, counts: Counter[str]) -> No
                 kind, body = "text/plain; version=0.0.4; charset=utf-8", pages.page(counts[path])
                 counts[path] += 1
             answer = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-            connection.sendall(answer.encode())
-            connection.sendall(body)
+            try:
+                connection.sendall(answer.encode())
+                connection.sendall(body)
+            except ConnectionError:  # a scraper that has ended
+                return
             if path != "/count":
                 pages.page(counts[path])
 

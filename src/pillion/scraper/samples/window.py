@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RETENTION = 3_600_000
 """Milliseconds."""
 LIMIT = 16 << 20
-"""Bytes. Of 10,000 series an hour at 5 s, or half an hour at 1 s, if a third of them changes each time."""
+"""Bytes. Of 10,000 series an hour at 5 s, or twenty minutes at 1 s, if a third of them changes each time."""
 _LABEL_BYTES = 300
 """Counted for a series' labels when no other set has them: five labels of usual length in CPython."""
 _EXEMPLARS = 2000
