@@ -83,6 +83,14 @@ def test_what_it_says_becomes_a_message_of_one_line(line: str, message: Message 
     assert parse_line(line) == message
 
 
+def test_a_file_that_envoy_repeats_is_cut_off() -> None:
+    said = parse_line(f"warning\tconfig\tcannot parse: {'x' * 30_000}")
+    assert said is not None
+    assert said.text.startswith("cannot parse: xxx")
+    assert said.text.endswith("x…")
+    assert len(said.text) == 1001
+
+
 def read(path: str) -> bytes:
     return os.pread(int(path.rpartition("/")[2]), 1000, 0)
 
