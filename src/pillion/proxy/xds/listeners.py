@@ -8,7 +8,7 @@ from __future__ import annotations
 from pillion.proxy.configuration.values import Configuration, Inbound, Outbound, Tls
 from pillion.proxy.xds import accesslog, filters, tracing
 from pillion.proxy.xds.clusters import BUFFER_BYTES
-from pillion.proxy.xds.messages import address, extension, file_source
+from pillion.proxy.xds.messages import address, duration, extension, file_source
 from pillion.proxy.xds.names import inbound_name, outbound_name, routes_file
 from pillion.proxy.xds.snapshot import Resource
 from pillion.proxy.xds.tls import downstream_socket
@@ -16,6 +16,8 @@ from pillion.proxy.xds.tls import downstream_socket
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _IDLE = 3600.0
 """Seconds until a connection without requests is closed."""
+_HANDSHAKE = 10.0
+"""Seconds for a TLS handshake to end."""
 _HTTP2: Resource = {
     "max_concurrent_streams": 100,
     "initial_stream_window_size": 1 << 16,
@@ -55,6 +57,8 @@ def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
     shown = "SANITIZE" if inbound.tls is Tls.SIMPLE else "SANITIZE_SET"
     encrypted = _chain(inbound, configuration, shown)
     encrypted["transport_socket"] = downstream_socket(inbound)
+    # Without it, who never ends the handshake is only idle, and stays for an hour.
+    encrypted["transport_socket_connect_timeout"] = duration(_HANDSHAKE)
     made["filter_chains"] = [encrypted]
     if inbound.tls is Tls.PERMISSIVE:
         encrypted["name"] = "tls"
@@ -75,6 +79,8 @@ def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
 def _outbound(outbound: Outbound, configuration: Configuration) -> Resource:
     made = _listener(outbound_name(outbound), "127.0.0.1", outbound.port, configuration)
     made["traffic_direction"] = "OUTBOUND"
+    # Strangers who take all the connections there are must not keep the agent from calling.
+    made["ignore_global_conn_limit"] = True
     manager = _manager(outbound_name(outbound), configuration)
     # The agent is not the edge: nothing it says of itself is doubted, and localhost means nothing to the other side.
     manager |= {

@@ -102,7 +102,8 @@ def _matches(route: Route) -> list[Resource]:
     if route.cors is not None and match.methods and "OPTIONS" not in match.methods:
         # Nor does a browser send the headers of the call with it.
         preflight = _match(msgspec.structs.replace(match, methods=("OPTIONS",), headers=()))
-        preflight["headers"].append({"name": "access-control-request-method", "present_match": True})
+        wanted = {"name": "access-control-request-method", "string_match": one_of(match.methods)}
+        preflight["headers"] += [wanted, {"name": "origin", "present_match": True}]
         made.append(preflight)
     return made
 
@@ -134,7 +135,8 @@ def _header(header: HeaderMatch) -> Resource:
 
 
 def _hosts(hosts: tuple[str, ...]) -> str:
-    """Names of any case, with or without a port. RFC 9110, section 4.2.3."""
+    """Names of any case (RFC 9110, section 4.2.3), whatever is said of the port: an agent that looks at the host takes
+    `name`, `name.`, `name:` and `name:x` for the same, so none of them may pass by a route that asks who calls."""
     patterns = [
         r"[^:]+" + re.escape(host[1:]) if host.startswith("*.") else re.escape(host)
         for host in hosts
@@ -142,7 +144,7 @@ def _hosts(hosts: tuple[str, ...]) -> str:
     ]
     if len(patterns) < len(hosts):
         return ".*"
-    return rf"(?i)(?:{'|'.join(patterns)})(?::[0-9]+)?"
+    return rf"(?i)(?:{'|'.join(patterns)})\.?(?::.*)?"
 
 
 def _rewrite(match: Match, rewrite: Rewrite) -> Resource:

@@ -11,7 +11,7 @@ from pillion.proxy.xds.statistics import SETTINGS as STATISTICS
 from pillion.proxy.xds.tracing import RUNTIME
 
 MAX_CONNECTIONS = 10_000
-"""Of all listeners together; more are closed at once. Envoy's admin is not counted."""
+"""Of all inbound listeners together; more are closed at once. Envoy's admin and outbounds are not counted."""
 
 MAX_REGEX_PROGRAM = 10_000
 """Instructions of a regular expression. Envoy's own bound, 100, guards a control plane from its tenants; the host names

@@ -16,7 +16,8 @@ _REQUESTS = r"_rq_(total|active|completed|[1-5]xx|time|timeout|rx_reset|tx_reset
 _CONNECTIONS = r"_cx_(total|active|rx_bytes_total|tx_bytes_total|protocol_error|idle_timeout)"
 _LISTENER = (
     r"downstream_cx_(total|active|overflow|overload_reject)|downstream_global_cx_overflow"
-    r"|downstream_pre_cx_timeout|no_filter_chain_match|server_ssl_socket_factory\.ssl_context_update_by_sds"
+    r"|downstream_pre_cx_timeout|transport_socket_connect_timeout|no_filter_chain_match"
+    r"|server_ssl_socket_factory\.ssl_context_update_by_sds"
 )
 _HTTP = (
     rf"downstream({_REQUESTS}|_rq_(idle_timeout|header_timeout|too_large)|{_CONNECTIONS}"

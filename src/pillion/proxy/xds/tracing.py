@@ -55,30 +55,38 @@ def propagating(configuration: Resource, tracing: Tracing) -> Resource:
 
 
 def _host(host: Resource, fraction: int) -> Resource:
-    # A part of the traces can only be chosen by a route's chance to match: such a route stands there twice.
     partly = 0 < fraction < _MILLION
     flags = f"%REQ({_FLAGS})%" if partly else (_SAMPLED if fraction else _NOT_SAMPLED)
     random = "".join(f"%REQ({name}):8%" for name in _RANDOM)
     parent = f"00-%START_TIME(%s%6f)%{random}-{random}-{flags}"
-    routes: list[Resource] = []
-    for route in host["routes"]:
-        if partly:
-            chance = {"default_value": {"numerator": fraction, "denominator": "MILLION"}}
-            drawn = {**route, "match": {**route["match"], "runtime_fraction": chance}}
-            routes.append(_with_random(drawn, _SAMPLED))
-        routes.append(_with_random(route, _NOT_SAMPLED if partly else None))
+    added = [_header(name, "%UNIQUE_ID%") for name in _RANDOM]
     return {
         **host,
-        "routes": routes,
+        "routes": [
+            {**(_drawn(route, fraction) if partly else route), "request_headers_to_add": added}
+            for route in host["routes"]
+        ],
         "request_headers_to_add": [_header("traceparent", parent, "ADD_IF_ABSENT")],
     }
 
 
-def _with_random(route: Resource, flags: str | None) -> Resource:
-    added = [_header(name, "%UNIQUE_ID%") for name in _RANDOM]
-    if flags is not None:
-        added.append(_header(_FLAGS, flags))
-    return {**route, "request_headers_to_add": added}
+def _drawn(route: Resource, fraction: int) -> Resource:
+    """A part of the traces is drawn as one of two clusters is by its weight; both are the same one.
+
+    By a route's chance to match (runtime_fraction) each route would stand there twice, with two buckets of its rate.
+    """
+    action = {key: value for key, value in route["route"].items() if key != "cluster"}
+    action["weighted_clusters"] = {
+        "clusters": [
+            {
+                "name": route["route"]["cluster"],
+                "weight": weight,
+                "request_headers_to_add": [_header(_FLAGS, flags)],
+            }
+            for weight, flags in ((fraction, _SAMPLED), (_MILLION - fraction, _NOT_SAMPLED))
+        ]
+    }
+    return {**route, "route": action}
 
 
 def _header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> Resource:

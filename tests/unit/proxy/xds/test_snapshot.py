@@ -219,6 +219,9 @@ class TestRoutes:
         [
             ("a.example", True),
             ("A.Example:8443", True),
+            ("a.example.", True),
+            ("a.example:", True),
+            ("x.b.example:x:1", True),
             ("x.b.example", True),
             ("b.example", False),
             ("a.example.evil", False),
@@ -264,7 +267,11 @@ class TestRoutes:
     def test_a_preflight_finds_the_policy_of_the_route_it_asks_for(self) -> None:
         cors = Cors(origins=(StringMatch(exact="https://a"),))
         post, options = routes_of(told({"match": Match(methods=("POST",)), "cors": cors}))
-        assert options["match"]["headers"][0]["string_match"] == {"exact": "OPTIONS"}
+        assert options["match"]["headers"] == [
+            {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+            {"name": "access-control-request-method", "string_match": {"exact": "POST"}},
+            {"name": "origin", "present_match": True},
+        ]
         assert options["typed_per_filter_config"] == post["typed_per_filter_config"]
 
     @pytest.mark.parametrize(
@@ -323,6 +330,10 @@ class TestOutbound:
         ]
         assert context["validation_context"]["trusted_ca"]["filename"]
 
+    def test_strangers_cannot_use_up_its_connections(self) -> None:
+        assert outbound_told().listeners["outbound-search"]["ignore_global_conn_limit"]
+        assert "ignore_global_conn_limit" not in told().listeners["inbound-https"]
+
     def test_the_port_is_for_the_agent_only(self) -> None:
         address = outbound_told().listeners["outbound-search"]["address"]["socket_address"]
         assert address["address"] == "127.0.0.1"
@@ -330,17 +341,23 @@ class TestOutbound:
 
 class TestTraces:
     @pytest.mark.parametrize(
-        ("sampling", "routes", "flags"), [(100.0, 1, "-01"), (0.0, 1, "-00"), (25.0, 2, None)]
+        ("sampling", "flags"), [(100.0, "-01"), (0.0, "-00"), (25.0, "-%REQ(x-pillion-flags)%")]
     )
-    def test_a_part_of_the_traces_is_drawn_by_a_route(
-        self, sampling: float, routes: int, flags: str | None
-    ) -> None:
+    def test_a_trace_says_whether_it_is_sampled(self, sampling: float, flags: str) -> None:
         made = snapshot(msgspec.structs.replace(BASE, tracing=Tracing(sampling=sampling)), MATERIALS)
-        assert len(routes_of(made)) == routes
         parent = made.routes["inbound-https"]["virtual_hosts"][0]["request_headers_to_add"][0]
         assert parent["append_action"] == "ADD_IF_ABSENT"
-        assert parent["header"]["value"].endswith(flags or "%REQ(x-pillion-flags)%")
+        assert parent["header"]["value"].endswith(flags)
         assert "tracing" not in manager_of(made)
+
+    def test_a_part_of_the_traces_is_drawn_within_one_route(self) -> None:
+        made = snapshot(msgspec.structs.replace(BASE, tracing=Tracing(sampling=25.0)), MATERIALS)
+        (route,) = routes_of(made)
+        drawn = route["route"]["weighted_clusters"]["clusters"]
+        assert [(one["name"], one["weight"]) for one in drawn] == [
+            ("local-8080", 250_000),
+            ("local-8080", 750_000),
+        ]
 
     def test_spans_are_made_only_for_an_endpoint(self) -> None:
         tracing = Tracing(endpoint="http://collector:4318/v1/traces", sampling=10.0)
