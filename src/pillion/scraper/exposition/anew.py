@@ -25,6 +25,10 @@ CLASSES = {"histogram": (1, b"le"), "summary": (2, b"quantile")}
 """Types whose series have a label that is written anew (entries.normalized); a series without it is of class 0."""
 
 
+_PIECE = 32
+"""Lines."""
+
+
 class UnusualError(Exception):
     """Nothing for the quick ways: to be read carefully, which will tell if it is an error."""
 
@@ -112,8 +116,7 @@ class _Reading:
             classes = bytes([family_class if class_label in rest else 0 for _, _, rest in cuts])
         labels = self._labels(texts, cuts, classes, family_type)
         if labels is None:
-            for line in columns.lines[begin:end]:
-                self._long_way(line)
+            self._in_pieces(columns, begin, end)
             return
         metrics = columns.metrics[begin:end]
         families = {metric: draft.families.of_text(metric) for metric in set(metrics)}
@@ -123,6 +126,15 @@ class _Reading:
         self._texts += texts
         self._classes += classes
         self._values += columns.values[begin:end]
+
+    def _in_pieces(self, columns: _Columns, begin: int, end: int) -> None:
+        """What has some unusual lines in it: a few others pay for each of them, not all."""
+        if end - begin > _PIECE:
+            for at in range(begin, end, _PIECE):
+                self._run(columns, at, min(at + _PIECE, end))
+        else:
+            for line in columns.lines[begin:end]:
+                self._long_way(line)
 
     def _labels(
         self, texts: Sequence[bytes], cuts: Sequence[Cut], classes: bytes, family_type: str

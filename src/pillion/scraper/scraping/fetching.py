@@ -76,7 +76,7 @@ class HttpFetch:
             headers=(
                 ("Accept", accept_header(config.formats, Escaping(config.metric_name_escaping_scheme))),
                 ("Accept-Encoding", "gzip" if config.enable_compression else "identity"),
-                ("X-Prometheus-Scrape-Timeout-Seconds", f"{self._timeout:g}"),
+                ("X-Prometheus-Scrape-Timeout-Seconds", f"{self._timeout:.3f}".rstrip("0").rstrip(".")),
             ),
         )
 

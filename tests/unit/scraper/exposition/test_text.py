@@ -7,6 +7,9 @@ from array import array
 import pytest
 
 from pillion.scraper.exposition import NO_TIME, ExpositionError, Format, Page, page_reader
+from pillion.scraper.exposition.dialects import dialect_of
+from pillion.scraper.exposition.drafts import times_column
+from pillion.scraper.exposition.reader import read_carefully
 from pillion.scraper.samples import Metadata
 
 
@@ -230,3 +233,18 @@ def test_a_message_does_not_show_a_whole_page() -> None:
     with pytest.raises(ExpositionError) as caught:
         read('jobs{x="' + "y" * 100_000)
     assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize("at", [0, 31, 32, 50, 99])
+@pytest.mark.parametrize(
+    "line", ['n{i="x"} 7 1700000000000', "", 'n{i="x",i="y"} 7', 'n {i="x"} 7', '{"odd name",i="x"} 7']
+)
+def test_one_unusual_line_among_many_changes_nothing_for_the_others(line: str, at: int) -> None:
+    lines = [f'n{{i="{number}"}} {number}' for number in range(100)]
+    lines[at] = line
+    body = "\n".join([*lines, ""]).encode()
+    page = page_reader(Format.TEXT_0).read(body)
+    careful = read_carefully(body, dialect_of(Format.TEXT_0), has_starts=False)
+    assert page.series.labels == tuple(careful.labels)
+    assert array("d", page.values) == careful.values
+    assert page.times == times_column(careful.times, len(careful.labels))
