@@ -14,6 +14,8 @@ import msgspec
 from pillion.errors import HostError
 
 CONNECTIONS = 64
+"""At one time. One more takes the place of the one that has been silent for longest: whoever keeps connections open
+shall not keep the kubelet from its probes."""
 IDLE_SECONDS = 30.0
 """For a request to be complete, and for the next one on a kept connection to begin."""
 BODY_BYTES = 64 << 10
@@ -59,6 +61,8 @@ async def serve(
     listen.
     """
     connections: set[asyncio.Task[None]] = set()
+    silent: dict[asyncio.StreamWriter, None] = {}
+    """Connections whose next request is not complete, the longest silent one first."""
     ending = False
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,8 +70,13 @@ async def serve(
         assert task is not None
         connections.add(task)
         try:
-            if len(connections) <= CONNECTIONS:
-                await _converse(reader, writer, respond, body_limit)
+            if len(connections) > CONNECTIONS and silent:
+                longest = next(iter(silent))
+                del silent[longest]
+                longest.transport.abort()
+            elif len(connections) > CONNECTIONS:
+                return
+            await _converse(reader, writer, respond, body_limit, silent)
         except (OSError, TimeoutError, h11.RemoteProtocolError):
             log.debug("a client of the HTTP port went away or spoke no HTTP")
         except asyncio.CancelledError:
@@ -98,12 +107,20 @@ async def serve(
 
 
 async def _converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Respond, body_limit: int
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    respond: Respond,
+    body_limit: int,
+    silent: dict[asyncio.StreamWriter, None],
 ) -> None:
     connection = h11.Connection(h11.SERVER)
     while True:
-        async with asyncio.timeout(IDLE_SECONDS):
-            request = await _request(connection, reader, writer, body_limit)
+        silent[writer] = None
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                request = await _request(connection, reader, writer, body_limit)
+        finally:
+            silent.pop(writer, None)
         if request is None:
             return
         response = await respond(request)
