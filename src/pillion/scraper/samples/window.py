@@ -11,6 +11,7 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,7 @@ LIMIT = 16 << 20
 """Bytes. Of 10,000 series an hour at 5 s, or twenty minutes at 1 s, if a third of them changes each time."""
 _LABEL_BYTES = 300
 """Counted for a series' labels when no other set has them: five labels of usual length in CPython."""
+_RELATIVES = 4
 _EXEMPLARS = 2000
 ABSENT = -(2**63)
 _STALE_BITS: int = struct.unpack("<Q", STALE)[0]
@@ -133,11 +135,23 @@ class Window:
 
     def _charge(self, series: SeriesSet) -> int:
         new = set(map(id, series.labels))
-        for slot in reversed(self._slots.values()):
-            new.difference_update(map(id, slot.series.labels))
+        for other in self._relatives(series):
+            new.difference_update(map(id, other.labels))
             if not new:
                 break
         return len(series) * VALUE_BYTES + len(new) * _LABEL_BYTES
+
+    def _relatives(self, series: SeriesSet) -> Iterator[SeriesSet]:
+        """Sets that have the most of the same labels, if any has: the newest, and those of the same target. To look at
+        all would cost a page that always changes more than all the rest."""
+        ends = (series.labels[0], series.labels[-1])
+        newest = reversed([slot.series for slot in self._slots.values()])
+        near = (
+            other
+            for age, other in enumerate(newest)
+            if age < _RELATIVES or other.labels[0] is ends[0] or other.labels[-1] is ends[1]
+        )
+        return islice(near, 2 * _RELATIVES)
 
     def _expire(self, current: Slot) -> None:
         horizon = self.newest - self._retention
