@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pillion.errors import HostError
 from pillion.proxy.application.folder import WorkingFolder, open_folder
 from pillion.proxy.envoy import updates
 from pillion.proxy.envoy.admin import AdminError
@@ -68,7 +69,8 @@ class Delivery:
         await self._wait(with_keys_in(self._delivered, self.keys.place), {}, envoy)
 
     async def deliver(self, snapshot: Snapshot, envoy: EnvoyProcess) -> None:
-        """Bring Envoy to it. Raises EnvoyRefusedError when it does not take it: then it serves what it served.
+        """Bring Envoy to it. Raises EnvoyRefusedError when it does not take it, AdminError when it does not say whether
+        it has, HostError when a file cannot be written: then it is told again what it was told before.
 
         First what others refer to, with clusters old and new; then routes and listeners; then old clusters go. So no
         request meets a route whose cluster is gone, or not there yet.
@@ -79,7 +81,7 @@ class Delivery:
         try:
             for stage in stages(old, new):
                 await self._bring(stage, envoy)
-        except EnvoyRefusedError:
+        except (EnvoyRefusedError, AdminError, HostError):
             back = with_keys_in(self._delivered, self.keys.place)
             for stage in stages(new, back):
                 self._folder.write(files(stage, str(self._folder.path)))

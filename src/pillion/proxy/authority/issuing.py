@@ -70,6 +70,13 @@ class Authority:
                 f"cannot issue: the intermediate in {self.folder} has ended, and only the root can make a new one; "
                 "bring root.pem back and run pillion authority rotate"
             )
+        begins = intermediate.certificate.not_valid_before_utc
+        if begins > moment:
+            raise HostError(
+                f"cannot issue: the intermediate in {self.folder} begins only at {begins:%Y-%m-%dT%H:%M:%SZ}, and "
+                f"it is {moment:%Y-%m-%dT%H:%M:%SZ} here: nobody would accept what it signs; set the clock, or make "
+                "another authority"
+            )
         leaf = build_leaf(intermediate, key, checked_id(spiffe_id, self.trust_domain), names, moment, end)
         # A cross certificate that ends before the leaf would look like a fault of the leaf's.
         lasting = [one for one in self.hierarchy.cross if one.not_valid_after_utc >= leaf.not_valid_after_utc]

@@ -4,7 +4,7 @@
     volumes ────► Contents ─┴─► check ─► Material, or faults with a remedy each
 
 - `faults`, `purpose`, `contents`, `material`: values. Pure.
-- `pem`, `description`, `checking`: from bytes to values and verdicts. Pure; they load `cryptography`.
+- `pem`, `description`, `trustdomains`, `checking`: from bytes to values and verdicts. Pure; they load `cryptography`.
 - `files`: the files of one moment.
 - `reading`: all of it.
 """

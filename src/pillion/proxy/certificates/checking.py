@@ -31,6 +31,7 @@ from pillion.proxy.certificates.faults import Fault, Reason
 from pillion.proxy.certificates.material import Leaf, Material
 from pillion.proxy.certificates.pem import Unreadable, parse_certificates, parse_key
 from pillion.proxy.certificates.purpose import Purpose
+from pillion.proxy.certificates.trustdomains import trust_domain_warnings
 from pillion.proxy.configuration.values import Certificate
 from pillion.proxy.identity import parse_spiffe_id
 from pillion.units import Instant
@@ -75,7 +76,7 @@ def check(
                 bundle = parsed
                 faults += _bundle_faults(certificate.bundle, bundle, moment)
                 warnings += _bundle_warnings(certificate, bundle, chain, moment)
-                warnings += _peer_warnings(certificate.bundle, bundle, purpose)
+                warnings += trust_domain_warnings(certificate.bundle, bundle, purpose)
     if faults:
         return tuple(faults)
     return Material(
@@ -305,24 +306,6 @@ def _bundle_warnings(
             f"{certificate.chain}: no authority in {path} has issued it (its chain ends with "
             f"{issuer_name(chain[-1])}): fine if those who see it trust another; else they refuse it"
         )
-
-
-def _peer_warnings(path: str, bundle: Sequence[x509.Certificate], purpose: Purpose) -> Iterator[str]:
-    """SPIFFE's authorities say which trust domain is theirs (X509-SVID.md, 3.2); others may issue for any."""
-    domains = [
-        uri.removeprefix("spiffe://").partition("/")[0]
-        for one in bundle
-        for uri in describe(one).uris
-        if uri.startswith("spiffe://")
-    ]
-    if len(domains) < len(bundle):
-        return
-    for peer in purpose.peers:
-        if peer not in domains:
-            yield (
-                f"{path}: its authorities are of the trust domain {', '.join(dict.fromkeys(domains))}, and identities "
-                f"of {peer} are expected: correct those, or add {peer}'s authorities"
-            )
 
 
 def has_issued(above: x509.Certificate, one: x509.Certificate) -> bool:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
+import asyncio
+from pathlib import Path
+from typing import cast
 
-from pillion.proxy.application.delivery import stages, with_keys_in
+import msgspec
+import pytest
+
+from pillion.proxy.application.delivery import Delivery, stages, with_keys_in
+from pillion.proxy.application.folder import open_folder
+from pillion.proxy.configuration.values import Configuration
+from pillion.proxy.envoy.admin import Admin, AdminError
+from pillion.proxy.envoy.launch import Call, EnvoyProcess
 from pillion.proxy.xds import Snapshot
 
 EMPTY = Snapshot(listeners={}, routes={}, clusters={}, secrets={})
@@ -49,3 +58,37 @@ def test_keys_are_replaced_by_where_they_are_and_nothing_else_is_touched() -> No
     }
     assert placed.secrets["agent.bundle"] == bundle
     assert given.secrets["agent.certificate"] == certificate
+
+
+class Falling(Admin):
+    """Answers the first question, and no other."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._is_silent = False
+
+    async def stats(self, pattern: str) -> dict[str, int | str]:
+        if self._is_silent:
+            raise AdminError("it does not answer")
+        self._is_silent = True
+        return {}
+
+
+class Unheard:
+    def forget_severe(self) -> None:
+        """Nothing was said."""
+
+
+def test_an_update_of_which_envoy_says_nothing_is_taken_back(tmp_path: Path) -> None:
+    with open_folder(tmp_path) as folder:
+
+        def told() -> dict[str, bytes]:
+            return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+
+        delivery = Delivery(Call(program="envoy"), folder, Falling())
+        delivery.write_first(Configuration(file="proxy.yaml"), snapshot("a"))
+        before = told()
+        with pytest.raises(AdminError):
+            asyncio.run(delivery.deliver(snapshot("a", version=2), cast(EnvoyProcess, Unheard())))
+        assert told() == before
+        delivery.close()

@@ -92,6 +92,13 @@ def test_a_leaf_begins_before_now_and_lives_as_long_as_it_was_told(authority: Au
         assert (leaf.not_valid_before_utc, leaf.not_valid_after_utc) == (MOMENT - 5 * MINUTE, end)
 
 
+def test_nothing_is_issued_before_the_authority_begins(authority: Authority) -> None:
+    """A clock that was ahead when the authority was made, and has been set right since."""
+    authority.issue(KEY.public_key(), AGENT, now=Instant(NOW - 60))
+    with pytest.raises(HostError, match="begins only at 2027-01-15T07:55:00Z"):
+        authority.issue(KEY.public_key(), AGENT, now=Instant(NOW - 3600))
+
+
 def test_a_leaf_has_the_names_it_is_called_by(authority: Authority) -> None:
     chain = authority.issue(
         KEY.public_key(),

@@ -271,7 +271,7 @@ def test_a_certificate_is_for_the_hosts_of_its_routes(
     [
         (("one.example",), ("one.example",), 0),
         (("one.example",), ("two.example",), 1),
-        (("one.example", "two.example"), ("two.example",), 0),
+        (("one.example", "one.example"), ("one.example",), 0),
         (("one.example", ""), ("two.example",), 0),
     ],
 )
@@ -282,6 +282,14 @@ def test_expected_identities_are_of_a_trust_domain_in_the_bundle(
     purpose = Purpose(verifies=True, peers=peers)
     material = good(look(bundle=b"".join(one.pem for one in made), purpose=purpose))
     assert len(material.warnings) == warnings, material.warnings
+
+
+def test_authorities_of_two_trust_domains_in_one_bundle_are_told() -> None:
+    """Either could issue for an identity of the other: nothing binds a trust domain to its authority."""
+    made = [make_authority(name, uris=(f"spiffe://{name}",)) for name in ("one.example", "two.example")]
+    purpose = Purpose(verifies=True, peers=("two.example",))
+    (warning,) = good(look(bundle=b"".join(one.pem for one in made), purpose=purpose)).warnings
+    assert "trust domains one.example, two.example" in warning
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
