@@ -12,6 +12,7 @@ from pillion.units import parse_quantity
 from pillion.yamltree import ScalarNode
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PEM = "-----BEGIN "
 _UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 """In milliseconds, the finest that Envoy's timers keep."""
 _DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?", re.ASCII)
@@ -47,6 +48,9 @@ class Text(Scalar[str], frozen=True, kw_only=True):
             raise Wrong(f"{found[0]} is not expanded", "write the value itself")
         text = text.lower() if self.lower else text
         if not text or len(text) > self.longest or not re.fullmatch(self.pattern, text, re.ASCII):
+            if _PEM in text:
+                # Perhaps a private key, which nobody repeats.
+                raise Wrong(f"text in PEM is no {self.said}", "put it into a file, and write its path")
             raise Wrong(
                 f"{text!r} is no {self.said}", f"write it like {self.example}" if self.example else ""
             )

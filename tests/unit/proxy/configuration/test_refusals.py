@@ -29,6 +29,11 @@ SINGLE_VALUES = [
     ("folder: /tls", "folder: /${HOME}", "3: certificates[0].folder: ${HOME} is not expanded; write the value itself"),
     (
         "folder: /tls",
+        'key: "-----BEGIN PRIVATE KEY-----\\nMHcC"',
+        "3: certificates[0].key: text in PEM is no path; put it into a file, and write its path",
+    ),
+    (
+        "folder: /tls",
         "key: /k",
         "2: certificates[0].chain: is missing beside key; write both, or folder alone",
     ),
