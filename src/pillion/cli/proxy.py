@@ -84,7 +84,12 @@ def proxy(
 
         show(config)
         return
+    import os
+
     from pillion.proxy import application
     from pillion.proxy.application.options import Options
 
-    sys.exit(application.run(Options(file=config, envoy=envoy, log_level=log_level, log_format=log_format)))
+    options = Options(
+        file=config, envoy=envoy, log_level=log_level, log_format=log_format, environment=os.environ
+    )
+    sys.exit(application.run(options))

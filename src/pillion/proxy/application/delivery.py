@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pillion.errors import HostError
+from pillion.proxy.application import memory
 from pillion.proxy.application.folder import WorkingFolder, open_folder
 from pillion.proxy.envoy import updates
 from pillion.proxy.envoy.admin import AdminError
@@ -57,9 +58,10 @@ class Delivery:
 
     def write_first(self, configuration: Configuration, snapshot: Snapshot) -> None:
         """For an Envoy that is not started yet. Raises HostError."""
+        heap = memory.heap_bytes(memory.container_limit())
         placed = with_keys_in(snapshot, self.keys.place)
         place = str(self._folder.path)
-        self._folder.write({BOOTSTRAP: bootstrap(configuration, place), **files(placed, place)})
+        self._folder.write({BOOTSTRAP: bootstrap(configuration, place, heap), **files(placed, place)})
         self._delivered = snapshot
 
     async def until_taken(self, envoy: EnvoyProcess) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -11,3 +13,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """A program; empty: the one that is found."""
     log_level: str = "info"
     log_format: str = "text"
+    environment: Mapping[str, str] = {}
+    """Of the process: it says where the API server is."""

@@ -102,6 +102,18 @@ def _families(
         {(): state.rotations},
     )
     yield (
+        "pillion_proxy_events_sent_total",
+        "counter",
+        "Kubernetes Events about this Pod that were written, repeats included.",
+        {(): state.events.sent},
+    )
+    yield (
+        "pillion_proxy_events_dropped_total",
+        "counter",
+        "Kubernetes Events about this Pod that were not written.",
+        {(("reason", reason),): count for reason, count in state.events.dropped.items()},
+    )
+    yield (
         "pillion_proxy_start_time_seconds",
         "gauge",
         "When the sidecar began.",

@@ -19,6 +19,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     key: str = ""
     line: int = 0
+    """0: the key is not written, its default holds."""
 
     @property
     def bound(self) -> tuple[str, int]:
@@ -32,20 +33,21 @@ class PortsTakenError(HostError):
 def places(configuration: Configuration) -> Iterator[Place]:
     """Envoy's listeners and its admin port."""
     for number, inbound in enumerate(configuration.inbound):
-        key = f"inbound[{number}].port"
-        yield Place(address=inbound.address, port=inbound.port, key=key, line=inbound.line)
+        yield _place(configuration, f"inbound[{number}].port", inbound.port, inbound.address)
     for number, outbound in enumerate(configuration.outbound):
-        yield Place(
-            address="127.0.0.1", port=outbound.port, key=f"outbound[{number}].port", line=outbound.line
-        )
-    yield Place(address="127.0.0.1", port=configuration.ports.admin, key="ports.admin")
+        yield _place(configuration, f"outbound[{number}].port", outbound.port)
+    yield _place(configuration, "ports.admin", configuration.ports.admin)
 
 
 def all_places(configuration: Configuration) -> Iterator[Place]:
     """With our own two."""
     yield from places(configuration)
-    yield Place(address="127.0.0.1", port=configuration.ports.metrics, key="ports.metrics")
-    yield Place(address="0.0.0.0", port=configuration.ports.health, key="ports.health")  # noqa: S104
+    yield _place(configuration, "ports.metrics", configuration.ports.metrics)
+    yield _place(configuration, "ports.health", configuration.ports.health, "0.0.0.0")  # noqa: S104
+
+
+def _place(configuration: Configuration, key: str, port: int, address: str = "127.0.0.1") -> Place:
+    return Place(address=address, port=port, key=key, line=configuration.lines.get(key, 0))
 
 
 def check_free(file: str, wanted: Iterable[Place], held: frozenset[tuple[str, int]] = frozenset()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from pillion.errors import HostError, ManifestError, PillionError
 from pillion.proxy.application import ports, preparation
 from pillion.proxy.application.delivery import Delivery, ask_envoy
+from pillion.proxy.application.eventrecords import Notice, Reason, notice
 from pillion.proxy.application.expiry import Stage, stage
 from pillion.proxy.application.messages import LOG
 from pillion.proxy.application.preparation import Prepared, prepare
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 RETRY = 30.0
 """Seconds after which a certificate that was refused is read again: one that was not valid yet may be now."""
 
+_REFUSED = "update refused, what was there goes on serving: "
+_ENDS = {Stage.LATE: Reason.CERTIFICATE_ENDING, Stage.OVER: Reason.CERTIFICATE_EXPIRED}
+
 Found = Mapping[str, Material | CertificateError]
 
 
@@ -44,6 +48,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     delivery: Delivery
     envoy: EnvoyProcess
+    tell: Callable[[Notice], None]
+    """Whoever looks at the Pod."""
 
 
 class Updates:
@@ -102,6 +108,10 @@ class Updates:
             # As they were before they were read: what has changed since is seen at the next look.
             self._watched = Watched(used=signatures, seen=signatures)
         self._wanted_paths = ()
+        if not self._state.configuration.is_successful:
+            self._tell(
+                Reason.CONFIGURATION_TAKEN, f"the configuration was taken: {prepared.configuration.file}"
+            )
         self._held |= {place.bound for place in ports.places(prepared.configuration)}
         self._state.configuration = Outcome(successful_at=self._clock.now())
         self._state.updates[CONFIGURATION] += 1
@@ -154,14 +164,20 @@ class Updates:
                 continue
             if material != old.materials.get(name):
                 self._state.updates[name] += 1
-                self._log.info("the certificate %s was taken%s", name, _described(material))
-                self._state.certificates[name] = Outcome(successful_at=now)
+                self._take(name, f"the certificate {name} was taken{_described(material)}", now)
             elif not self._state.certificates[name].is_successful:
-                self._log.info("the certificate %s is as it was when it was taken last", name)
-                self._state.certificates[name] = Outcome(successful_at=now)
+                self._take(name, f"the certificate {name} is as it was when it was taken last", now)
         if errors:
             self._retry_at = Instant(now + RETRY)
         self._show(prepared)
+
+    def _take(self, name: str, text: str, now: Instant) -> None:
+        self._log.info("%s", text)
+        before = self._state.certificates.get(name)
+        is_awaited = before is not None and not before.is_successful
+        if is_awaited or self._stages.get(name, Stage.FINE) is not Stage.FINE:
+            self._tell(Reason.CERTIFICATE_TAKEN, text)
+        self._state.certificates[name] = Outcome(successful_at=now)
 
     def _show(self, prepared: Prepared) -> None:
         self._state.serving = prepared.configuration
@@ -179,7 +195,12 @@ class Updates:
         else:
             self._state.certificates[what].is_successful = False
         for line in str(error).splitlines():
-            self._log.error("update refused, what was there goes on serving: %s", line)
+            self._log.error("%s%s", _REFUSED, line)
+        kind = Reason.CONFIGURATION_REFUSED if what == CONFIGURATION else Reason.CERTIFICATE_REFUSED
+        self._tell(kind, f"{_REFUSED}{error}")
+
+    def _tell(self, reason: Reason, text: str) -> None:
+        self._running.tell(notice(reason, text))
 
     def _refuse_certificate(self, error: CertificateError) -> None:
         """Once for each change: nothing new is said when it is read again in vain."""
@@ -201,7 +222,9 @@ class Updates:
             if found is not self._stages.get(name, Stage.FINE):
                 self._stages[name] = found
                 if found is not Stage.FINE:
-                    self._log.warning("the certificate %s (serial %s) %s", name, leaf.serial, found.value)
+                    text = f"the certificate {name} (serial {leaf.serial}) {found.value}"
+                    self._log.warning("%s", text)
+                    self._tell(_ENDS[found], text)
 
     def _paths(self) -> tuple[str, ...]:
         configuration = self._prepared.configuration
@@ -213,14 +236,14 @@ def keep_served(
 ) -> tuple[Found, Mapping[str, CertificateError]]:
     """With what is served in the place of certificates that have become bad; and their faults.
 
-    An entry that is new, or has new files, must be good.
+    An entry that is new, or says something new, must be good.
     """
-    before = {one.name: _files(one) for one in old.configuration.certificates}
+    before = {one.name: _asked(one) for one in old.configuration.certificates}
     kept: dict[str, Material | CertificateError] = {}
     errors: dict[str, CertificateError] = {}
-    files = {one.name: _files(one) for one in configuration.certificates}
+    asked = {one.name: _asked(one) for one in configuration.certificates}
     for name, one in found.items():
-        if isinstance(one, Material) or before.get(name) != files[name]:
+        if isinstance(one, Material) or before.get(name) != asked[name]:
             kept[name] = one
         else:
             kept[name] = old.materials[name]
@@ -228,8 +251,9 @@ def keep_served(
     return kept, errors
 
 
-def _files(certificate: Certificate) -> tuple[str, str, str]:
-    return certificate.chain, certificate.key, certificate.bundle
+def _asked(certificate: Certificate) -> Certificate:
+    """Of an entry, wherever it stands."""
+    return msgspec.structs.replace(certificate, line=0)
 
 
 def _reason(error: PillionError) -> str:

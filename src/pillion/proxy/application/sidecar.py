@@ -15,7 +15,9 @@ from pillion.http.server import serve
 from pillion.proxy.application import draining, ports, rotation
 from pillion.proxy.application.delivery import Delivery
 from pillion.proxy.application.draining import Step
+from pillion.proxy.application.events import Events
 from pillion.proxy.application.folder import open_folder
+from pillion.proxy.application.incluster import api_server
 from pillion.proxy.application.messages import ENVOY_LEVELS, LOG, pass_on
 from pillion.proxy.application.preparation import check_access_log, prepare
 from pillion.proxy.application.racing import first_of
@@ -113,7 +115,10 @@ class Sidecar:
             self._envoy = EnvoyProcess(argv, self._delivery.keys.descriptors, pass_on)
             stack.callback(self._envoy.close)
             web.envoy_pid = self._envoy.pid
-            running = Running(call=self._call, delivery=self._delivery, envoy=self._envoy)
+            self._events = Events(api_server(self._options.environment), self._state.events, self._clock)
+            running = Running(
+                call=self._call, delivery=self._delivery, envoy=self._envoy, tell=self._events.tell
+            )
             self._updates = Updates(prepared, self._signatures, running, self._state, self._clock)
             yield
 
@@ -133,9 +138,10 @@ class Sidecar:
         self._state.has_started = True
         _tidy_memory()
         self._log.info("ready after %.2f s: %s", process_age(), _listeners(self._state.serving))
-        if await first_of(self._envoy.ended(), self._ending.wait(), self._look_after()) == 0:
+        envoy, events = self._envoy, self._events
+        if await first_of(envoy.ended(), self._ending.wait(), self._look_after(), events.run()) == 0:
             return self._say_how_envoy_ended()
-        if await first_of(self._envoy.ended(), self._ending_now.wait(), self._drain()) == 0:
+        if await first_of(envoy.ended(), self._ending_now.wait(), self._drain(), events.run()) == 0:
             return self._say_how_envoy_ended()
         await self._end_envoy()
         return 0

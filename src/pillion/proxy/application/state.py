@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 
+from pillion.proxy.application.eventrecords import EventCounts
 from pillion.proxy.certificates.material import Leaf
 from pillion.proxy.configuration.values import Configuration
 
@@ -36,5 +37,6 @@ class State(msgspec.Struct, kw_only=True):
     """Taken while serving, by what they are of."""
     rejected: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     """By what they are of and the reason."""
+    events: EventCounts = msgspec.field(default_factory=EventCounts)
     rotations: int = 0
     """Of the access log."""

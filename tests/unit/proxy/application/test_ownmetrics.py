@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pillion.proxy.application.eventrecords import EventCounts
 from pillion.proxy.application.expiry import Stage, stage
 from pillion.proxy.application.ownmetrics import ProcessFigures, write_page
 from pillion.proxy.application.state import CONFIGURATION, Outcome, State
@@ -37,6 +38,7 @@ def test_a_page_says_what_was_taken_what_was_refused_and_when_certificates_end()
         updates=Counter({"agent": 2}),
         rejected=Counter({(CONFIGURATION, "invalid"): 3, ("agent", "expired"): 1}),
         rotations=4,
+        events=EventCounts(sent=5, dropped=Counter({"forbidden": 6})),
     )
     found = samples(state)
     agent = ("certificate", "agent")
@@ -52,6 +54,8 @@ def test_a_page_says_what_was_taken_what_was_refused_and_when_certificates_end()
         ("updates_rejected_total", (("kind", "configuration"), ("reason", "invalid")), 3),
         ("updates_rejected_total", (agent, ("kind", "certificate"), ("reason", "expired")), 1),
         ("access_log_rotations_total", (), 4),
+        ("events_sent_total", (), 5),
+        ("events_dropped_total", (("reason", "forbidden"),), 6),
         ("resident_memory_bytes", (("process", "envoy"),), 5),
         ("cpu_seconds_total", (("process", "envoy"),), 1.5),
     ):
