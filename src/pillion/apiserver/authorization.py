@@ -1,8 +1,9 @@
 """Who may do what. Two kinds of users, two rules.
 
-`system:masters` may do everything. A service account may look at its own namespace, its Secrets excepted, and may ask
-what it may do: enough for a program that finds out about its own pod and its neighbours. In Kubernetes it may do only
-what a Role says; pillion has no Roles, so a program that needs more has to be tried with the administrator's token.
+`system:masters` may do everything. A service account may look at its own namespace, its Secrets excepted, write Events
+there, and ask what it may do: enough for a program that finds out about its own pod and its neighbours, and says what
+happened to it. In Kubernetes it may do only what a Role says; pillion has no Roles, so a program that needs more has to
+be tried with the administrator's token.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pillion.apiserver.seams import Attributes, User
 MASTERS = "system:masters"
 _READ = ("get", "list", "watch")
 _HIDDEN = ("secrets",)
+_RECORD = ("create", "patch", "update")
+"""What recorders of Events do (client-go, tools/record/event.go: EventSink)."""
 _READABLE_SUBRESOURCES = ("", "log", "status")
 """Those of pods that show and do nothing; `exec` over a WebSocket is a `get`, too."""
 _SELF_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews")
@@ -27,6 +30,14 @@ def authorize(user: User, attributes: Attributes) -> str | None:
         return None
     own = user.name.split(":")[2] if user.name.startswith("system:serviceaccount:") else None
     if attributes.resource == "namespaces" and attributes.verb == "get" and attributes.name == own:
+        return None
+    if (
+        own is not None
+        and attributes.namespace == own
+        and attributes.verb in _RECORD
+        and attributes.resource == "events"
+        and not attributes.subresource
+    ):
         return None
     if (
         own is not None

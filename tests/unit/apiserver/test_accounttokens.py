@@ -250,6 +250,8 @@ OWN = User(name="system:serviceaccount:shop:robot", groups=("system:serviceaccou
         (Attributes(verb="watch", resource="configmaps", namespace="shop"), True),
         (Attributes(verb="get", resource="pods", subresource="log", namespace="shop", name="p"), True),
         (Attributes(verb="get", resource="namespaces", namespace="shop", name="shop"), True),
+        (Attributes(verb="create", resource="events", namespace="shop"), True),
+        (Attributes(verb="patch", resource="events", namespace="shop", name="e"), True),
         (Attributes(verb="create", resource="selfsubjectaccessreviews"), True),
         (Attributes(verb="get", path="/version"), True),
         (Attributes(verb="get", resource="pods", subresource="exec", namespace="shop", name="p"), False),
@@ -258,11 +260,16 @@ OWN = User(name="system:serviceaccount:shop:robot", groups=("system:serviceaccou
         (Attributes(verb="list", resource="pods", namespace="other"), False),
         (Attributes(verb="list", resource="pods"), False),
         (Attributes(verb="list", resource="nodes"), False),
+        (Attributes(verb="create", resource="events", namespace="other"), False),
+        (Attributes(verb="create", resource="events"), False),
+        (Attributes(verb="delete", resource="events", namespace="shop", name="e"), False),
         (Attributes(verb="create", resource="pods", namespace="shop"), False),
         (Attributes(verb="create", resource="serviceaccounts", subresource="token", namespace="shop"), False),
         (Attributes(verb="delete", resource="configmaps", namespace="shop", name="c"), False),
     ],
 )
-def test_an_account_may_look_at_its_own_namespace_only(asked: Attributes, may: bool) -> None:
+def test_an_account_may_look_at_its_own_namespace_and_write_events_there(
+    asked: Attributes, may: bool
+) -> None:
     assert (authorize(OWN, asked) is None) is may
     assert authorize(ADMIN, asked) is None
