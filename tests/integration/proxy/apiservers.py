@@ -27,6 +27,13 @@ class Asked:
         self.body: Tree = json.loads(body)
 
 
+class _Quiet(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client may go away in the middle of anything."""
+
+
 class EventServer:
     """Use as a context. `credentials` is the folder that a Pod would have."""
 
@@ -44,11 +51,10 @@ class EventServer:
         issued = authority.issue(folder / "tls", "api", addresses=["127.0.0.1"])
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(issued / "tls.crt", issued / "tls.key")
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
+        self._server = _Quiet(("127.0.0.1", 0), self._answering())
         self._server.socket = tls.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def give_token(self, jti: str) -> str:

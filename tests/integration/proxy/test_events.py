@@ -40,11 +40,11 @@ class Told:
 
 
 def own_descriptors() -> int:
-    """The server, whose sockets come and go in its own threads, is in this process too."""
+    """Those of children. The server, whose files come and go in its own threads, is in this process too."""
     count = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
-            count += not str(descriptor.readlink()).startswith("socket:")
+            count += str(descriptor.readlink()).startswith(("pipe:", "anon_inode:[pidfd]"))
     return count
 
 
