@@ -16,9 +16,9 @@ from pillion.cli.authoritytext import time_left
 from pillion.errors import ManifestError, PillionError
 from pillion.proxy.authority import find_authority
 from pillion.proxy.authority.keys import weakness
-from pillion.proxy.certificates.checking import has_issued
 from pillion.proxy.certificates.description import describe, extension
 from pillion.proxy.certificates.pem import Unreadable, parse_certificates, parse_key
+from pillion.proxy.certificates.trust import has_issued
 from pillion.units import Instant, format_time, parse_time
 
 

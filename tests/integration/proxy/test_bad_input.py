@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,7 @@ GOOD = """\
 certificates:
   - name: agent  # CERTIFICATE
     folder: FOLDER/agent
+    identity: spiffe://pillion.test/ns/default/sa/agent
 inbound:
   - name: agent
     port: PORT  # LISTENER
@@ -80,6 +83,10 @@ def _trusts_nobody(folder: Path) -> None:
     put(folder, as_pem(certificate), key_as_pem(key), b"")
 
 
+def _someone(folder: Path) -> None:
+    AUTHORITY.issue(folder, "someone")
+
+
 def _weak(folder: Path) -> None:
     _issue(key=rsa.generate_private_key(65537, 1024))(folder)
 
@@ -95,6 +102,14 @@ CASES = {
     "unreadable": Case(at="CERTIFICATE", says="it cannot be read (Is a directory)", spoil=_is_a_folder),
     "no Secret": Case(
         at="CERTIFICATE", says="there is no such file", change=("FOLDER/agent", "FOLDER/nowhere")
+    ),
+    "somebody else's": Case(
+        at="CERTIFICATE",
+        says="it is for spiffe://pillion.test/ns/default/sa/someone, and identity asks for",
+        spoil=_someone,
+    ),
+    "of an unknown authority": Case(
+        at="CERTIFICATE", says="which is its issuer's, has issued it", spoil=_issue(bundle=Authority().pem)
     ),
     "unknown field": Case(
         at="tsl:", says="inbound[0].tsl: unknown key", change=("tls: mutual", "tsl: mutual")
@@ -140,14 +155,54 @@ def test_a_port_that_is_taken_is_told_by_its_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         status, said, was_called = run(tmp_path, GOOD.replace("PORT", str(port)))
     assert (status, was_called) == (2, False)
-    assert f"{tmp_path / 'proxy.yaml'}:5: inbound[0].port" in said
-    assert str(port) in said
+    assert f"{tmp_path / 'proxy.yaml'}:7: inbound[0].port: port {port} is in use" in said
 
 
-def test_what_is_no_yaml_is_told_by_its_line(tmp_path: Path) -> None:
-    status, said, was_called = run(tmp_path, GOOD.replace("inbound:", "inbound: [}"))
+@pytest.mark.parametrize("which", ["admin", "metrics", "health"])
+def test_a_port_of_ours_that_is_taken_is_told_by_its_line(tmp_path: Path, which: str) -> None:
+    AUTHORITY.issue(tmp_path / "agent", "agent")
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        status, said, was_called = run(tmp_path, GOOD, ports={which: taken.getsockname()[1]})
+    lines = (tmp_path / "proxy.yaml").read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if line.startswith(f"  {which}: "))
     assert (status, was_called) == (2, False)
-    assert f"{tmp_path / 'proxy.yaml'}:4: " in said
+    assert f"{tmp_path / 'proxy.yaml'}:{number}: ports.{which}: port " in said
+
+
+def test_a_key_that_the_proxys_user_may_not_read_is_told_with_its_remedy(tmp_path: Path) -> None:
+    """As a user who is bound by a file's mode. Root here becomes no other: Python may lie in its home."""
+    folder = AUTHORITY.issue(tmp_path / "agent", "agent")
+    (folder / "tls.key").chmod(0)
+    lost = "-dac_override,-dac_read_search"
+    without = ("setpriv", "--bounding-set", lost, "--inh-caps", lost) if os.getuid() == 0 else ()
+    status, said, was_called = run(tmp_path, GOOD, before=without)
+    assert (status, was_called) == (2, False)
+    assert said.count("\n") == 1, said
+    place = f"{tmp_path / 'proxy.yaml'}:2: certificates.agent: {folder}/tls.key"
+    assert f"{place}: this user may not read it; " in said
+    assert "defaultMode (0440)" in said
+    assert "fsGroup" in said
+
+
+NO_YAML: dict[str, tuple[str, str]] = {
+    "a bracket that is not closed": ("    tls: mutual", "    tls: [mutual"),
+    "a brace that was not opened": ("inbound:", "inbound: [}"),
+    "a tab": ("    tls: mutual", "\ttls: mutual"),
+    "too little room": ("    tls: mutual", "   tls: mutual"),
+    "a colon too many": ("    tls: mutual", "    tls: mutual: yes"),
+    "a quote that is not closed": ("    tls: mutual", '    tls: "mutual'),
+    "an unknown anchor": ("    tls: mutual", "    tls: *mutual"),
+    "twice the same": ("    tls: mutual", "    tls: mutual\n    tls: none"),
+}
+
+
+@pytest.mark.parametrize("name", NO_YAML)
+def test_what_is_no_yaml_is_told_by_its_line_with_a_remedy(tmp_path: Path, name: str) -> None:
+    before, after = NO_YAML[name]
+    status, said, was_called = run(tmp_path, GOOD.replace(before, after))
+    assert (status, was_called) == (2, False)
+    assert re.search(rf"{re.escape(str(tmp_path))}/proxy.yaml:\d+: .*; ", said), said
+    assert "Traceback" not in said
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -167,18 +222,35 @@ def test_check_says_the_same_and_finds_good_what_is(tmp_path: Path) -> None:
     assert "ended at" in said
 
 
-def run(folder: Path, text: str, *options: str) -> tuple[int, str, bool]:
+def run(
+    folder: Path,
+    text: str,
+    *options: str,
+    before: Sequence[str] = (),
+    ports: Mapping[str, int] = {},
+) -> tuple[int, str, bool]:
     """The status, all that was said, and whether Envoy was called, in whose place a program stands that notes it."""
     called = folder / "called"
     envoy = folder / "envoy"
     envoy.write_text(f"#!/bin/sh\ntouch {called}\nexit 0\n")
     envoy.chmod(0o755)
-    ports = "".join(f"  {name}: {free_port()}\n" for name in ("admin", "metrics", "health"))
+    own = {name: free_port() for name in ("admin", "metrics", "health")} | ports
+    written = "".join(f"  {name}: {port}\n" for name, port in own.items())
     filled = text.replace("FOLDER", str(folder)).replace("PORT", str(free_port()))
-    (folder / "proxy.yaml").write_text(f"{filled}ports:\n{ports}")
+    (folder / "proxy.yaml").write_text(f"{filled}ports:\n{written}")
     stand_in = () if "--check" in options else ("--envoy", str(envoy))
     done = subprocess.run(
-        (sys.executable, "-m", "pillion", "proxy", "-c", str(folder / "proxy.yaml"), *options, *stand_in),
+        (
+            *before,
+            sys.executable,
+            "-m",
+            "pillion",
+            "proxy",
+            "-c",
+            str(folder / "proxy.yaml"),
+            *options,
+            *stand_in,
+        ),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

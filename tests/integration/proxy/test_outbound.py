@@ -59,7 +59,11 @@ class World:
         expected = [spiffe("agent")]
         plain = {"tls": "none", "to": f"127.0.0.1:{far.port}"}
         self.caller = {
-            "certificates": [{"name": name, "folder": str(path)} for name, path in certificates.items()],
+            # The bundle is named, as one of them is of others.
+            "certificates": [
+                {"name": name, "folder": str(path), "bundle": str(path / "ca.crt")}
+                for name, path in certificates.items()
+            ],
             "outbound": [
                 self._mutual("good", expect=expected),
                 self._mutual("grpc", expect=expected, protocol="http2"),

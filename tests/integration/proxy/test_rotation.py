@@ -28,7 +28,9 @@ RATE = 200.0
 class World:
     """A mutual listener whose certificate lies in `folder`."""
 
-    def __init__(self, folder: Path, agent: Agent) -> None:
+    def __init__(self, folder: Path, agent: Agent, **entry: Any) -> None:
+        """`entry`: more about the certificate."""
+        self.entry = entry
         self.agent = agent
         self.authority = Authority()
         self.folder = self.authority.issue(folder / "server", "agent", dns=["agent.test"])
@@ -45,7 +47,7 @@ class World:
             "routes": routes,
         }
         return {
-            "certificates": [{"name": "agent", "folder": str(self.folder)}],
+            "certificates": [{"name": "agent", "folder": str(self.folder), **self.entry}],
             "inbound": [inbound],
             **more,
         }
@@ -87,7 +89,17 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with Agent() as agent:
-        made = World(tmp_path, agent)
+        made = World(tmp_path, agent, identity=authorities.spiffe("agent"))
+        with made.sidecar:
+            made.sidecar.until_ready()
+            yield made
+
+
+@pytest.fixture
+def trusting_world(tmp_path: Path) -> Iterator[World]:
+    """Its bundle is of others than its issuer, sometimes."""
+    with Agent() as agent:
+        made = World(tmp_path, agent, bundle=str(tmp_path / "server" / "ca.crt"))
         with made.sidecar:
             made.sidecar.until_ready()
             yield made
@@ -119,7 +131,10 @@ def test_a_new_certificate_is_shown_and_open_connections_go_on(world: World) -> 
         )
 
 
-def test_trust_in_an_authority_begins_and_ends_without_a_restart(world: World, tmp_path: Path) -> None:
+def test_trust_in_an_authority_begins_and_ends_without_a_restart(
+    trusting_world: World, tmp_path: Path
+) -> None:
+    world = trusting_world
     successor = Authority("the next root")
     newcomer = successor.issue(tmp_path / "newcomer", "caller")
     chain, key = (world.folder / "tls.crt").read_bytes(), (world.folder / "tls.key").read_bytes()
@@ -164,6 +179,14 @@ def _missing(world: World) -> None:
     put(world.folder, chain, None, world.authority.pem)
 
 
+def _somebody_else(world: World) -> None:
+    world.authority.issue(world.folder, "someone")
+
+
+def _unknown_authority(world: World) -> None:
+    Authority("another root").issue(world.folder, "agent", bundle=world.authority.pem)
+
+
 BAD: dict[str, tuple[Callable[[World], None], str]] = {
     "wrong key": (_wrong_key, "tls.key"),
     "expired": (_expired, "ended at"),
@@ -171,6 +194,8 @@ BAD: dict[str, tuple[Callable[[World], None], str]] = {
     "weak key": (_weak, "1024"),
     "garbage": (_garbage, "PEM"),
     "missing": (_missing, "there is no such file"),
+    "somebody else's": (_somebody_else, f"it is for {authorities.spiffe('someone')}, and identity asks for"),
+    "of an unknown authority": (_unknown_authority, "which is its issuer's, has issued it"),
 }
 
 

@@ -1,7 +1,7 @@
 """Whether a key pair and a trust bundle do what they are meant for. Pure: the moment is passed in.
 
 What other software would refuse in a handshake, minutes or days later and without a reason, is said here at once.
-Sources: RFC 5280 (4.2.1, 6.1), RFC 6125 (6.4.3), X509-SVID.md of the SPIFFE standards (2, 4, 5), and what Envoy's
+Sources: RFC 5280 (4.2.1, 6.1), X509-SVID.md of the SPIFFE standards (2, 4, 5), and what Envoy's
 source/common/tls/context_impl.cc takes.
 """
 
@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
@@ -29,11 +29,12 @@ from pillion.proxy.certificates.description import (
 )
 from pillion.proxy.certificates.faults import Fault, Reason
 from pillion.proxy.certificates.material import Leaf, Material
+from pillion.proxy.certificates.naming import name_faults
 from pillion.proxy.certificates.pem import Unreadable, parse_certificates, parse_key
 from pillion.proxy.certificates.purpose import Purpose
+from pillion.proxy.certificates.trust import has_issued, trust_faults, trust_warnings
 from pillion.proxy.certificates.trustdomains import trust_domain_warnings
 from pillion.proxy.configuration.values import Certificate
-from pillion.proxy.identity import parse_spiffe_id
 from pillion.units import Instant
 
 _BROKEN_HASHES = (hashes.MD5, hashes.SHA1)
@@ -59,7 +60,8 @@ def check(
             case parsed:
                 chain = parsed
                 leaf = describe(chain[0])
-                faults += _chain_faults(certificate.chain, chain, leaf, purpose, moment)
+                faults += _chain_faults(certificate.chain, chain, purpose, moment)
+                faults += name_faults(certificate, leaf, purpose.hosts)
                 warnings += _chain_warnings(certificate.chain, chain)
     if purpose.is_shown and certificate.key not in unread:
         match parse_key(contents.key):
@@ -74,8 +76,8 @@ def check(
                 faults.append(_unreadable(certificate.bundle, unreadable))
             case parsed:
                 bundle = parsed
-                faults += _bundle_faults(certificate.bundle, bundle, moment)
-                warnings += _bundle_warnings(certificate, bundle, chain, moment)
+                faults += trust_faults(certificate, bundle, chain, moment)
+                warnings += trust_warnings(certificate, bundle, chain, moment)
                 warnings += trust_domain_warnings(certificate.bundle, bundle, purpose)
     if faults:
         return tuple(faults)
@@ -96,7 +98,6 @@ def _unreadable(path: str, unreadable: Unreadable) -> Fault:
 def _chain_faults(
     path: str,
     chain: Sequence[x509.Certificate],
-    leaf: Leaf,
     purpose: Purpose,
     now: datetime.datetime,
 ) -> Iterator[Fault]:
@@ -114,7 +115,6 @@ def _chain_faults(
             "put the leaf first; one that is self-signed needs basicConstraints=critical,CA:FALSE",
         )
     yield from _usage_faults(path, chain[0], purpose)
-    yield from _name_faults(path, leaf, purpose)
 
 
 def _time_faults(path: str, chain: Sequence[x509.Certificate], now: datetime.datetime) -> Iterator[Fault]:
@@ -210,51 +210,6 @@ def _usage_faults(path: str, leaf: x509.Certificate, purpose: Purpose) -> Iterat
         )
 
 
-def _name_faults(path: str, leaf: Leaf, purpose: Purpose) -> Iterator[Fault]:
-    if not (leaf.uris or leaf.dns or leaf.ips):
-        yield Fault(
-            reason=Reason.NO_NAME,
-            path=path,
-            text="it has no subject alternative name; nobody looks at the subject's common name any more",
-            remedy="have it issued with a SPIFFE ID (URI) or DNS names",
-        )
-        return
-    ids = [uri for uri in leaf.uris if uri.startswith("spiffe://")]
-    if ids and (problem := _svid_problem(leaf.uris, ids[0])):
-        yield Fault(
-            reason=Reason.WRONG_NAME,
-            path=path,
-            text=problem,
-            remedy="have it issued with one SPIFFE ID, such as spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
-        )
-    missing = [host for host in purpose.hosts if not covers(leaf, host)]
-    if missing and not ids:
-        yield Fault(
-            reason=Reason.WRONG_NAME,
-            path=path,
-            text=f"routes are for {', '.join(missing)}, and it is for {', '.join((*leaf.dns, *leaf.ips))} only",
-            remedy="have it issued for these names too, or correct `hosts` of the routes",
-        )
-
-
-def _svid_problem(uris: Sequence[str], spiffe_id: str) -> str:
-    """X509-SVID.md, 2, 3.1 and 5.2."""
-    if len(uris) > 1:
-        return f"it has {len(uris)} URI names, and an X.509 SVID exactly one: everybody must refuse it"
-    try:
-        parsed = parse_spiffe_id(spiffe_id)
-    except ValueError as error:
-        return f"its SPIFFE ID cannot be used: {error}"
-    return "" if parsed.path else f"its SPIFFE ID {spiffe_id} has no path: it is an authority's, nobody's own"
-
-
-def covers(leaf: Leaf, host: str) -> bool:
-    """RFC 6125, 6.4.3: `*` stands for one whole label, the first."""
-    if host in leaf.dns or host in leaf.ips:
-        return True
-    return f"*.{host.partition('.')[2]}" in leaf.dns
-
-
 def _key_faults(
     certificate: Certificate, chain: Sequence[x509.Certificate], public_key: object
 ) -> Iterator[Fault]:
@@ -273,48 +228,6 @@ def _key_faults(
 def _chain_warnings(path: str, chain: Sequence[x509.Certificate]) -> Iterator[str]:
     if isinstance(chain[0].public_key(), ed25519.Ed25519PublicKey):
         yield f"{path}: its key is Ed25519: Envoy shows it, and no Envoy accepts it from others; use ECDSA (P-256)"
-
-
-def _bundle_faults(path: str, bundle: Sequence[x509.Certificate], now: datetime.datetime) -> Iterator[Fault]:
-    ends = [one.not_valid_after_utc for one in bundle]
-    if max(ends) <= now:
-        yield Fault(
-            reason=Reason.EXPIRED,
-            path=path,
-            text=f"every authority in it has ended, the last at {format_moment(max(ends))}: nobody could be trusted",
-            remedy="replace it with the authorities' present certificates",
-        )
-
-
-def _bundle_warnings(
-    certificate: Certificate,
-    bundle: Sequence[x509.Certificate],
-    chain: Sequence[x509.Certificate],
-    now: datetime.datetime,
-) -> Iterator[str]:
-    path = certificate.bundle
-    for one in bundle:
-        constraints = extension(one, x509.BasicConstraints)
-        if one.not_valid_after_utc <= now:
-            yield f"{path}: {short_name(one)} ended at {format_moment(one.not_valid_after_utc)}; leave it out"
-        if constraints is None or not constraints.ca:
-            yield f"{path}: {short_name(one)} is no authority: it can vouch for itself at most"
-        if weak := weakness(one.public_key()):
-            yield f"{path}: {short_name(one)} has a weak key: {weak}"
-    if chain and not any(root == one or has_issued(root, one) for one in chain for root in bundle):
-        yield (
-            f"{certificate.chain}: no authority in {path} has issued it (its chain ends with "
-            f"{issuer_name(chain[-1])}): fine if those who see it trust another; else they refuse it"
-        )
-
-
-def has_issued(above: x509.Certificate, one: x509.Certificate) -> bool:
-    """By name and signature."""
-    try:
-        one.verify_directly_issued_by(above)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _is_self_signed(one: x509.Certificate) -> bool:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     CHAIN_ORDER = "chain_order"
     BROKEN_CHAIN = "broken_chain"
+    UNKNOWN_AUTHORITY = "unknown_authority"
     NOT_A_LEAF = "not_a_leaf"
     WRONG_USAGE = "wrong_usage"
     NO_NAME = "no_name"

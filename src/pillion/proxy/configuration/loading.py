@@ -9,11 +9,12 @@ from pillion.proxy.configuration.failure import ConfigurationError, Wrong, in_or
 from pillion.proxy.configuration.reading import At, Reading
 from pillion.proxy.configuration.sections import Unusable
 from pillion.proxy.configuration.tables import DOCUMENT
-from pillion.proxy.configuration.values import Configuration
+from pillion.proxy.configuration.values import Configuration, Ports
 from pillion.units.yamlscalars import resolve_core
 from pillion.yamltree import compose
 
 _START = At("", 1)
+_LOOK = "look at the brackets, quotes and indentation of this line and of the one above"
 
 
 def load(text: str, file: str) -> Configuration:
@@ -29,7 +30,16 @@ def load(text: str, file: str) -> Configuration:
     if reading.faults or configuration is None:
         raise ConfigurationError(reading.faults)
     warnings = tuple(map(str, in_order(reading.warnings)))
-    return msgspec.structs.replace(configuration, file=file, warnings=warnings)
+    return msgspec.structs.replace(
+        configuration, file=file, warnings=warnings, lines=_port_lines(configuration, reading)
+    )
+
+
+def _port_lines(configuration: Configuration, reading: Reading) -> dict[str, int]:
+    ports = configuration.ports
+    own = [reading.where(ports, key) for key in Ports.__struct_fields__ if reading.has(ports, key)]
+    listeners = (*configuration.inbound, *configuration.outbound)
+    return {at.path: at.line for at in (*own, *(reading.where(one, "port") for one in listeners))}
 
 
 def _read(text: str, reading: Reading) -> Configuration | None:
@@ -39,7 +49,7 @@ def _read(text: str, reading: Reading) -> Configuration | None:
         problems.append(composed.syntax_error)
     for problem in problems:
         at = At(problem.field, problem.mark.line)
-        reading.fault(at, problem.message, problem.hint)
+        reading.fault(at, problem.message, problem.hint or _LOOK)
     if len(composed.documents) > 1:
         at = At("", composed.documents[1].root.mark.line)
         reading.fault(at, "there is a second document", "remove it and the --- above it")

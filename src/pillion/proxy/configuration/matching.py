@@ -132,7 +132,7 @@ _IDENTITY = Section(
     cls=Identity,
     title="Identity",
     help=(
-        "A subject alternative name (SAN) of the other side's certificate. A bare text that begins with `spiffe://`"
+        "A subject alternative name (SAN) of a certificate. A bare text that begins with `spiffe://`"
         " is a SPIFFE ID, where a last part `*` means any below; any other bare text is a DNS name, where a first part"
         " `*` means any one part."
     ),

@@ -18,6 +18,8 @@ Complaint: TypeAlias = tuple[str, str, str]
 """The key, what is wrong with it, what to do."""
 Fill: TypeAlias = Callable[[dict[str, Any], At], None]
 """Completes the fields that were read, before they become a struct."""
+Shorten: TypeAlias = Callable[[Any, dict[str, Any]], None]
+"""The other way: puts what a struct was completed from in the place of what was written for it."""
 Problems: TypeAlias = Callable[[Any, Container[str]], Iterator[Complaint]]
 """What is wrong with a section by itself, given the keys that are written."""
 
@@ -49,6 +51,10 @@ def _nothing_to_fill(_values: dict[str, Any], _at: At) -> None:
     pass
 
 
+def _nothing_to_shorten(_section: Any, _written: dict[str, Any]) -> None:
+    pass
+
+
 def _no_problems(_section: Any, _written: Container[str]) -> Iterator[Complaint]:
     yield from ()
 
@@ -62,6 +68,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     keys: tuple[Key, ...]
     fill: Fill = _nothing_to_fill
+    shorten: Shorten = _nothing_to_shorten
     problems: Problems = _no_problems
     constraint: Json = {}
     """What JSON Schema can say beyond the keys."""
@@ -136,6 +143,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
             found = getattr(value, key.field)
             if found is not None and found != () and found != "":
                 written[key.name] = key.kind.write(found)
+        self.shorten(value, written)
         return written
 
     def schema(self) -> Json:

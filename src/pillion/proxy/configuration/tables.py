@@ -28,7 +28,14 @@ from pillion.proxy.configuration.values import (
 def _certificate(values: dict[str, Any], _at: At) -> None:
     folder = values.pop("folder", None)
     for key, file in (("chain", "tls.crt"), ("key", "tls.key"), ("bundle", "ca.crt")):
+        if key == "bundle":
+            values["bundle_is_issuers"] = folder is not None and key not in values
         values.setdefault(key, f"{folder}/{file}" if folder is not None else "")
+
+
+def _folder_again(certificate: Certificate, written: dict[str, Any]) -> None:
+    if certificate.bundle_is_issuers:
+        written["folder"] = written.pop("bundle").rpartition("/")[0] or "/"
 
 
 def _certificate_problems(certificate: Certificate, written: Container[str]) -> Iterator[Complaint]:
@@ -37,6 +44,8 @@ def _certificate_problems(certificate: Certificate, written: Container[str]) -> 
         yield missing, f"is missing beside {there}", "write both, or folder alone"
     elif not certificate.chain and not certificate.bundle:
         yield "", "names no files", "write folder: F for F/tls.crt, F/tls.key and F/ca.crt"
+    elif certificate.identity is not None and not certificate.chain:
+        yield "identity", "has no effect without a chain: it is asked of our own certificate", "remove it"
 
 
 CERTIFICATE = Section(
@@ -44,6 +53,7 @@ CERTIFICATE = Section(
     title="Certificate",
     help="A key pair, a trust bundle, or both: files of mounted Secrets. They are read again when they change.",
     fill=_certificate,
+    shorten=_folder_again,
     problems=_certificate_problems,
     constraint={"anyOf": [{"required": [key]} for key in ("folder", "chain", "bundle")]},
     keys=(
@@ -69,7 +79,14 @@ CERTIFICATE = Section(
         Key(
             name="bundle",
             kind=FilePath(said="path", example="/tls/ca.crt"),
-            help="The authorities that the other side's certificate must come from, PEM.",
+            help="The authorities that the other side's certificate must come from, PEM. They may be others than the"
+            " chain's, but the `ca.crt` of a `folder` may not.",
+        ),
+        Key(
+            name="identity",
+            kind=IdentityKind(),
+            help="Whom the chain must be for. A Secret of somebody else, at the start or later, is refused.",
+            default="anyone",
         ),
     ),
 )

@@ -25,6 +25,24 @@ class Tls(StrEnum):
     """Plain text and TLS on one port; a client's certificate is checked when it shows one. For the time of a move."""
 
 
+class StringMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly one is set."""
+
+    exact: str | None = None
+    prefix: str | None = None
+    regex: str | None = None
+    """RE2, of the whole text."""
+    present: bool | None = None
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """A SAN of a certificate. Exactly one is set."""
+
+    uri: StringMatch | None = None
+    """A SPIFFE ID; in the file a text that begins with `spiffe://`, where a last part `*` means any below."""
+    dns: StringMatch | None = None
+
+
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """Where a key pair and a trust bundle are. A file that is named and not needed may be missing."""
 
@@ -35,18 +53,13 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     bundle: str = ""
     """Path of the authorities that the other side's certificate must come from, PEM. Empty: none."""
+    bundle_is_issuers: bool = False
+    """The bundle is the ca.crt of the `folder`, of who issued the chain: the chain must lead to it. One that is named
+    by `bundle` may be of others."""
+    identity: Identity | None = None
+    """A name that the leaf must have. None: any."""
     line: int = 0
     """In the file: for whoever finds a fault in the certificate itself."""
-
-
-class StringMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one is set."""
-
-    exact: str | None = None
-    prefix: str | None = None
-    regex: str | None = None
-    """RE2, of the whole text."""
-    present: bool | None = None
 
 
 class HeaderMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,14 +106,6 @@ class Cors(msgspec.Struct, frozen=True, kw_only=True):
     expose: tuple[str, ...] = ()
     max_age: float = 0.0
     credentials: bool = False
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """A SAN of the other side. Exactly one is set."""
-
-    uri: StringMatch | None = None
-    """A SPIFFE ID; in the file a text that begins with `spiffe://`, where a last part `*` means any below."""
-    dns: StringMatch | None = None
 
 
 class Rewrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,3 +237,6 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 25.0
     """At SIGTERM requests have so long to end: less than the Pod's terminationGracePeriodSeconds (30)."""
     warnings: tuple[str, ...] = ()
+    lines: dict[str, int] = {}
+    """Of the keys that name ports of this Pod, where they are written, by their paths (`inbound[0].port`): for whoever
+    finds one taken."""

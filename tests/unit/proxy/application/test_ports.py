@@ -13,14 +13,15 @@ from pillion.proxy.configuration.values import Configuration, Inbound, Outbound,
 def test_every_port_of_a_configuration_is_looked_at() -> None:
     configuration = Configuration(
         file="f",
-        inbound=(Inbound(name="agent", port=8443, tls=Tls.NONE, routes=(), line=7),),
-        outbound=(Outbound(name="other", port=9001, to=("other", 1), line=9),),
+        inbound=(Inbound(name="agent", port=8443, tls=Tls.NONE, routes=()),),
+        outbound=(Outbound(name="other", port=9001, to=("other", 1)),),
+        lines={"inbound[0].port": 7, "outbound[0].port": 9, "ports.metrics": 12},
     )
     assert [(place.key, place.bound, place.line) for place in all_places(configuration)] == [
         ("inbound[0].port", ("0.0.0.0", 8443), 7),
         ("outbound[0].port", ("127.0.0.1", 9001), 9),
         ("ports.admin", ("127.0.0.1", 15000), 0),
-        ("ports.metrics", ("127.0.0.1", 15020), 0),
+        ("ports.metrics", ("127.0.0.1", 15020), 12),
         ("ports.health", ("0.0.0.0", 15021), 0),
     ]
 

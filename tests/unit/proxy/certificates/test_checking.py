@@ -31,7 +31,7 @@ from pillion.proxy.certificates.contents import Contents
 from pillion.proxy.certificates.faults import Fault, Reason
 from pillion.proxy.certificates.material import Material
 from pillion.proxy.certificates.purpose import Purpose
-from pillion.proxy.configuration.values import Certificate
+from pillion.proxy.configuration.values import Certificate, Identity, StringMatch
 
 ENTRY = Certificate(name="agent", chain="tls.crt", key="tls.key", bundle="ca.crt", line=3)
 ALL = Purpose(serves=True, calls=True, verifies=True)
@@ -51,6 +51,12 @@ def look(
     return check(ENTRY, Contents(chain=chain, key=key, bundle=bundle), purpose, NOW)
 
 
+def look_as(changes: dict[str, Any], **files: bytes) -> Material | tuple[Fault, ...]:
+    """With an entry that says more."""
+    contents = Contents(**({"chain": CHAIN, "key": GOOD.key_pem, "bundle": ROOT.pem} | files))
+    return check(msgspec.structs.replace(ENTRY, **changes), contents, ALL, NOW)
+
+
 def look_at(leaf: Made, purpose: Purpose = ALL) -> Material | tuple[Fault, ...]:
     return look(leaf.pem + INTERMEDIATE.pem, leaf.key_pem, purpose=purpose)
 
@@ -58,6 +64,11 @@ def look_at(leaf: Made, purpose: Purpose = ALL) -> Material | tuple[Fault, ...]:
 def reasons(found: Material | tuple[Fault, ...]) -> list[str]:
     assert not isinstance(found, Material), "it was found good"
     return [f"{fault.path} {fault.reason}" for fault in found]
+
+
+def faults(found: Material | tuple[Fault, ...]) -> tuple[Fault, ...]:
+    assert not isinstance(found, Material), "it was found good"
+    return found
 
 
 def good(found: Material | tuple[Fault, ...]) -> Material:
@@ -264,6 +275,92 @@ def test_a_certificate_is_for_the_hosts_of_its_routes(
     assert isinstance(found, Material) is is_good
     if not is_good:
         assert reasons(found) == ["tls.crt wrong_name"]
+
+
+SPIFFE = Identity(uri=StringMatch(exact=ID))
+IDENTITIES: list[tuple[Identity, dict[str, Any], bool]] = [
+    (SPIFFE, {}, True),
+    (SPIFFE, {"uris": (ID + "2",)}, False),
+    (SPIFFE, {"uris": (ID.upper(),)}, False),
+    (SPIFFE, {"uris": ()}, False),
+    (SPIFFE, {"uris": ("https://agent.example/", ID[:-1])}, False),
+    (SPIFFE, {"uris": (), "dns": (ID,)}, False),
+    (Identity(uri=StringMatch(prefix="spiffe://cluster.local/ns/default/")), {}, True),
+    (Identity(uri=StringMatch(prefix="spiffe://cluster.local/ns/other/")), {}, False),
+    (Identity(uri=StringMatch(regex="spiffe://[^/]+/ns/default/sa/agent")), {}, True),
+    (Identity(uri=StringMatch(regex="spiffe://[^/]+/ns")), {}, False),
+    (Identity(dns=StringMatch(exact="agent.example.org")), {}, True),
+    (Identity(dns=StringMatch(exact="agent.example.org")), {"dns": ("*.example.org",)}, True),
+    (Identity(dns=StringMatch(exact="a.agent.example.org")), {"dns": ("*.example.org",)}, False),
+    (Identity(dns=StringMatch(regex=r"[^.]+\.example\.org")), {}, True),
+    (Identity(dns=StringMatch(regex=r"[^.]+\.example\.com")), {}, False),
+    (Identity(dns=StringMatch(exact="agent.example.org")), {"dns": ()}, False),
+]
+
+
+@pytest.mark.parametrize(("identity", "names", "is_good"), IDENTITIES)
+def test_a_certificate_of_somebody_else_is_refused(
+    identity: Identity, names: dict[str, Any], *, is_good: bool
+) -> None:
+    leaf = make(Sketch(**names), INTERMEDIATE)
+    found = look_as({"identity": identity}, chain=leaf.pem + INTERMEDIATE.pem, key=leaf.key_pem)
+    if is_good:
+        good(found)
+    else:
+        assert "tls.crt wrong_name" in reasons(found)
+
+
+def test_the_refusal_names_both_identities() -> None:
+    leaf = make(Sketch(uris=(ID + "2",)), INTERMEDIATE)
+    (fault,) = faults(look_as({"identity": SPIFFE}, chain=leaf.pem + INTERMEDIATE.pem, key=leaf.key_pem))
+    assert str(fault) == (
+        f"tls.crt: it is for {ID}2, agent.example.org, and identity asks for the URI {ID}; "
+        "mount the Secret of this workload, or correct identity"
+    )
+
+
+# An authority may be known by several certificates of one name and key.
+SUCCESSOR = make_authority("successor")
+CROSS = make_authority("successor", ROOT, key=SUCCESSOR.key)
+RENEWED = make_authority("root", key=ROOT.key, ends=MOMENT + 9 * DAY)
+NAMESAKE = make_authority("root")
+ENDED = make_authority("root", key=ROOT.key, ends=MOMENT - DAY / 2)
+ISSUERS: list[tuple[str, dict[str, bytes], bool]] = [
+    ("its root", {}, True),
+    ("its root, beside others", {"bundle": STRANGER.pem + ROOT.pem}, True),
+    ("its root, which came along", {"chain": CHAIN + ROOT.pem}, True),
+    ("its root, renewed for the same key", {"bundle": RENEWED.pem}, True),
+    ("its root, which has ended", {"bundle": ENDED.pem + STRANGER.pem}, True),
+    ("its intermediate", {"bundle": INTERMEDIATE.pem}, True),
+    ("its intermediate, which did not come along", {"chain": GOOD.pem, "bundle": INTERMEDIATE.pem}, True),
+    ("the leaf itself", {"bundle": GOOD.pem}, True),
+    ("somebody else", {"bundle": STRANGER.pem}, False),
+    ("a root of the same name", {"bundle": NAMESAKE.pem}, False),
+    ("its root, and the intermediate is missing", {"chain": GOOD.pem}, False),
+]
+
+
+@pytest.mark.parametrize(("files", "is_good"), [row[1:] for row in ISSUERS], ids=[row[0] for row in ISSUERS])
+def test_the_bundle_beside_a_chain_is_its_issuers(files: dict[str, bytes], *, is_good: bool) -> None:
+    found = look_as({"bundle_is_issuers": True}, **files)
+    if is_good:
+        good(found)
+    else:
+        assert reasons(found) == ["tls.crt unknown_authority"]
+        assert "`bundle:`" in faults(found)[0].remedy
+    # One that is named may be of others: it is said all the same.
+    warned = [text for text in good(look_as({}, **files)).warnings if "has issued it" in text]
+    assert bool(warned) is not is_good
+
+
+def test_a_cross_certificate_leads_to_the_former_root() -> None:
+    intermediate = make_authority("below", SUCCESSOR)
+    leaf = make(Sketch(), intermediate)
+    chain = leaf.pem + intermediate.pem
+    beside = {"bundle_is_issuers": True}
+    assert reasons(look_as(beside, chain=chain, key=leaf.key_pem)) == ["tls.crt unknown_authority"]
+    good(look_as(beside, chain=chain + CROSS.pem, key=leaf.key_pem))
+    good(look_as(beside, chain=chain + CROSS.pem, key=leaf.key_pem, bundle=SUCCESSOR.pem))
 
 
 @pytest.mark.parametrize(

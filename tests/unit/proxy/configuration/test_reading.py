@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.unit.proxy.configuration.house import FILE, GOOD, changed, read
 
-from pillion.proxy.configuration import load
+from pillion.proxy.configuration import load, render
 from pillion.proxy.configuration.values import (
     AccessLog,
     Certificate,
@@ -38,6 +39,7 @@ certificates:
   chain: /tls/chain.pem
   key: /tls/key.pem
   bundle: /tls/bundle.pem
+  identity: spiffe://example.org/ns/*
 - {name: trust, bundle: /etc/ssl/certs/ca-certificates.crt}
 inbound:
 - name: agent
@@ -100,7 +102,7 @@ def without_lines(configuration: Configuration) -> object:
 def strip(value: object) -> object:
     match value:
         case dict():
-            return {key: strip(item) for key, item in value.items() if key not in ("line", "file")}
+            return {key: strip(item) for key, item in value.items() if key not in ("line", "lines", "file")}
         case list() | tuple():
             return [strip(item) for item in value]
         case _:
@@ -118,7 +120,13 @@ def test_every_key_is_read() -> None:
     expected = Configuration(
         file=FILE,
         certificates=(
-            Certificate(name="agent", chain="/tls/chain.pem", key="/tls/key.pem", bundle="/tls/bundle.pem"),
+            Certificate(
+                name="agent",
+                chain="/tls/chain.pem",
+                key="/tls/key.pem",
+                bundle="/tls/bundle.pem",
+                identity=Identity(uri=StringMatch(prefix="spiffe://example.org/ns/")),
+            ),
             Certificate(name="trust", chain="", key="", bundle="/etc/ssl/certs/ca-certificates.crt"),
         ),
         inbound=(
@@ -202,16 +210,37 @@ def test_what_can_be_found_wrong_later_has_its_line() -> None:
     assert [route.line for route in found.inbound[0].routes] == [12, 14]
 
 
-def test_a_folder_stands_for_the_files_of_a_tls_secret_and_each_can_be_replaced() -> None:
-    found = read(
-        changed("folder: /tls", "{folder: /tls, bundle: /trust/ca.pem}")
-        .replace("  {", "  ")
-        .replace("}\ninb", "\ninb")
-        .replace(", bundle", "\n  bundle")
+def test_the_lines_of_ports_are_those_of_their_keys() -> None:
+    text = GOOD + "ports:\n  metrics: 15000\n  admin: 15020\n"
+    assert read(text).lines == {
+        "inbound[0].port": 6,
+        "outbound[0].port": 17,
+        "ports.metrics": 23,
+        "ports.admin": 24,
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "bundle", "is_issuers"),
+    [
+        ("", "/tls/ca.crt", True),
+        ("chain: /other/chain.pem\n  key: /other/key.pem", "/tls/ca.crt", True),
+        ("bundle: /trust/ca.pem", "/trust/ca.pem", False),
+        ("bundle: /tls/ca.crt", "/tls/ca.crt", False),
+    ],
+)
+def test_a_folder_stands_for_the_files_of_a_tls_secret_and_each_can_be_replaced(
+    more: str, bundle: str, *, is_issuers: bool
+) -> None:
+    found = read(changed("folder: /tls\n", f"folder: /tls\n  {more}\n"))
+    chain, key = (
+        ("/other/chain.pem", "/other/key.pem") if "chain" in more else ("/tls/tls.crt", "/tls/tls.key")
     )
-    assert without_lines(found)["certificates"] == [  # type: ignore[index]
-        {"name": "agent", "chain": "/tls/tls.crt", "key": "/tls/tls.key", "bundle": "/trust/ca.pem"}
-    ]
+    expected = Certificate(
+        name="agent", chain=chain, key=key, bundle=bundle, bundle_is_issuers=is_issuers, line=2
+    )
+    assert found.certificates == (expected,)
+    assert read(json.dumps(render(found))).certificates == (msgspec.structs.replace(expected, line=1),)
 
 
 def test_a_relative_path_begins_at_the_folder_of_the_file() -> None:

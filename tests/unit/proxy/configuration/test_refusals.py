@@ -43,6 +43,22 @@ SINGLE_VALUES = [
         "2: certificates[0]: names no files; write folder: F for F/tls.crt, F/tls.key and F/ca.crt",
     ),
     (
+        "folder: /tls",
+        "folder: /tls\n  identity: sa/agent",
+        ("4: certificates[0].identity: 'sa/agent' is no SPIFFE ID and no DNS name; write spiffe://TRUST-DOMAIN/PATH, or"
+        " NAME.DOMAIN; of another URI: uri: …"),
+    ),
+    (
+        "folder: /tls",
+        "folder: /tls\n  identity:",
+        "4: certificates[0].identity: has no value; write one or remove the key",
+    ),
+    (
+        "folder: /tls",
+        "bundle: /tls/ca.crt\n  identity: a.example",
+        "4: certificates[0].identity: has no effect without a chain: it is asked of our own certificate; remove it",
+    ),
+    (
         "sa/client",
         "sa/*/client",
         ("10: inbound[0].allow[0]: 'spiffe://example.org/ns/default/sa/*/client': the path must be of parts of letters,"
@@ -196,7 +212,7 @@ def test_what_does_not_fit_together_is_refused(old: str, new: str, said: str) ->
         ("concurrency: 1\n", "1: there is nothing to do; write inbound, outbound or both"),
         ("- a\n", "1: expected a mapping with certificates, inbound, outbound…, found a list"),
         (GOOD + "---\na: 1\n", "23: there is a second document; remove it and the --- above it"),
-        ("inbound: [\n", "2: did not find expected node content"),
+        ("inbound: [\n", "2: did not find expected node content; look at the brackets, quotes and indentation of this line and of the one above"),
         ("drain: 1s\ndrain: 2s\n", "2: drain: duplicate field; it is already set on line 1"),
         ("drain: *a\n", "1: drain: *a refers to nothing; write &a on something before it"),
     ],

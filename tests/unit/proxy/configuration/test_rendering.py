@@ -58,6 +58,7 @@ def test_an_editor_takes_what_is_good(text: str) -> None:
         ("port: 8443", 'port: "8443"'),
         ("to: 8000", "to: 70000"),
         ("folder: /tls", "key: /k"),
+        ("folder: /tls", "folder: /tls\n  identity: [spiffe://example.org/a]"),
         ("{prefix: /v1}", "{prefix: v1}"),
         ("{prefix: /v1}", "{prefix: /v1, exact: /v2}"),
         ("certificates:", "drain: 5\ncertificates:"),
@@ -71,6 +72,6 @@ def test_an_editor_marks_what_is_refused(old: str, new: str) -> None:
 @pytest.mark.parametrize("section", chapters(DOCUMENT).values(), ids=lambda section: section.title)
 def test_the_keys_are_the_fields(section: Section) -> None:
     """Every field can be written, and every key but the shorthand is one."""
-    fields = set(section.cls.__struct_fields__) - {"line", "file", "warnings"}
+    fields = set(section.cls.__struct_fields__) - {"line", "lines", "file", "warnings", "bundle_is_issuers"}
     fields -= {"present"} if section.title == "Text match" else set()  # of headers only
     assert {key.field for key in section.keys} - {"folder"} == fields
