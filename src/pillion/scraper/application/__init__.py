@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pillion.scraper.application import messages
+from pillion.scraper.application import memory, messages
 from pillion.scraper.application.running import Application
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(
     `reload` reads the files again and raises PillionError when they cannot be used: the old configuration stays. Raises
     PillionError when the scraper cannot start.
     """
+    memory.share_heap()
     handler = messages.install(level=flags.log_level, style=flags.log_format)
     try:
         return asyncio.run(Application(configuration, flags, environment, reload).run())

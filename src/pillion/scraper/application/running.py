@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -16,6 +15,7 @@ from pillion.clock import LoopClock
 from pillion.errors import ManifestError, PillionError
 from pillion.http.server import serve
 from pillion.scraper import discovery
+from pillion.scraper.application import memory
 from pillion.scraper.application.messages import LOG
 from pillion.scraper.application.ownmetrics import (
     ConfigurationState,
@@ -117,7 +117,7 @@ class Application:
             self._failures.reopen(_failure_files(self.configuration))
             self._jobs.apply(self.configuration.scrape_configs, self._surroundings)
             beside = tasks.create_task(self._obey_reloads())
-            _tidy_memory()
+            memory.tidy()
             self.is_ready = True
             self._log.info("ready: %d jobs", len(self._jobs.pools))
             await self._ending.wait()
@@ -311,10 +311,3 @@ def _features(flags: Flags) -> Features:
         extra_metrics="extra-scrape-metrics" in flags.features,
         start_timestamps="created-timestamp-zero-ingestion" in flags.features,
     )
-
-
-def _tidy_memory() -> None:
-    """What was made to start stays. Later, labels come by the ten thousand, none of them in cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
