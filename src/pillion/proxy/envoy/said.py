@@ -8,8 +8,9 @@ FORMAT = "%l\t%n\t%j"
 """Of --log-format: level, logger, the message with its newlines escaped."""
 _LEVELS = {"trace": 10, "debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 """Python's numbers for Envoy's levels."""
-_LONGEST = 1000
-"""Characters. Envoy repeats a whole file when it cannot take it; what is wrong stands before that."""
+_FIRST, _LAST = 300, 700
+"""Characters. Envoy repeats a whole file when it cannot take it: what it could not do stands before that, and why
+mostly behind it."""
 _EXPECTED = (
     # It has no use in a container of its own, and pillion's bootstrap says so where it matters.
     "There is no configured limit to the number of allowed active downstream connections",
@@ -39,4 +40,4 @@ def parse_line(line: str) -> Message | None:
 def _readable(text: str) -> str:
     """JSON's escapes of quotes and newlines, in one line."""
     text = text.replace("\\n", "; ").replace('\\"', '"').replace("\\\\", "\\").rstrip("; ")
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _FIRST + _LAST else f"{text[:_FIRST]} … {text[-_LAST:]}"
