@@ -151,13 +151,15 @@ class Envoy:
 
 
 @contextmanager
-def running(configuration: Configuration, materials: Mapping[str, Material], folder: Path) -> Iterator[Envoy]:
+def running(
+    configuration: Configuration, materials: Mapping[str, Material], folder: Path, *, heap_bytes: int = 0
+) -> Iterator[Envoy]:
     """Envoy with all its listeners, until the end of the block."""
     told = folder / "told"
     told.mkdir(mode=0o700)
     envoy = Envoy(told, configuration.ports.admin)
     envoy.write(snapshot(configuration, materials))
-    (told / "bootstrap.json").write_bytes(bootstrap(configuration, str(told)))
+    (told / "bootstrap.json").write_bytes(bootstrap(configuration, str(told), heap_bytes))
     with (folder / "envoy.log").open("wb") as log:
         process = subprocess.Popen(
             [

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pillion.proxy.configuration.values import Configuration
+from pillion.proxy.xds import overload
 from pillion.proxy.xds.messages import address, extension, file_source
 from pillion.proxy.xds.names import CLUSTERS_FILE, LISTENERS_FILE
 from pillion.proxy.xds.placement import encode, in_folder, self_contained
 from pillion.proxy.xds.snapshot import Resource, Snapshot
 from pillion.proxy.xds.statistics import SETTINGS as STATISTICS
 from pillion.proxy.xds.tracing import RUNTIME
-
-MAX_CONNECTIONS = 10_000
-"""Of all inbound listeners together; more are closed at once. Envoy's admin and outbounds are not counted."""
 
 MAX_REGEX_PROGRAM = 10_000
 """Instructions of a regular expression. Envoy's own bound, 100, guards a control plane from its tenants; the host names
@@ -27,9 +25,11 @@ _DNS = extension(
 )
 
 
-def bootstrap(configuration: Configuration, folder: str) -> bytes:
-    """For `envoy --config-path`: resources come from the files of `folder`."""
+def bootstrap(configuration: Configuration, folder: str, heap_bytes: int = 0) -> bytes:
+    """For `envoy --config-path`: resources come from the files of `folder`. `heap_bytes`: Envoy's limit; 0: none."""
     made = _bootstrap(configuration)
+    if heap_bytes:
+        made["overload_manager"] = overload.within(made["overload_manager"], heap_bytes)
     made["dynamic_resources"] = {
         "lds_config": file_source(LISTENERS_FILE),
         "cds_config": file_source(CLUSTERS_FILE),
@@ -57,15 +57,7 @@ def _bootstrap(configuration: Configuration) -> Resource:
             "address": address("127.0.0.1", configuration.ports.admin),
             "ignore_global_conn_limit": True,
         },
-        "overload_manager": {
-            "resource_monitors": [
-                extension(
-                    "envoy.resource_monitors.global_downstream_max_connections",
-                    "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                    max_active_downstream_connections=MAX_CONNECTIONS,
-                )
-            ]
-        },
+        "overload_manager": overload.connections(),
         "layered_runtime": {
             "layers": [
                 {

@@ -375,6 +375,7 @@ class TestTraces:
         ("listener_manager.lds.version_text", True),
         ("cluster_manager.warming_clusters", True),
         ("cluster_manager.cds.update_rejected", True),
+        ("overload.envoy.resource_monitors.fixed_heap.pressure", True),
         ("http.inbound-a.rds.inbound-a.update_failure", True),
         ("sds.agent.certificate.version_text", True),
         ("http.inbound-a.downstream_rq_active", True),
