@@ -156,12 +156,18 @@ class Agent:
         return PlainTextResponse("let go")
 
     async def _script(self, request: Request) -> Response:
-        """`answers=503,503,200`: the first request gets the first status, and so on; the last one stays."""
+        """`answers=503,held,200`: the first request gets the first status, and so on; the last one stays.
+
+        `held` answers once it is permitted, as `/held`.
+        """
         self._note(request)
         answers = request.query_params["answers"].split(",")
         key = request.query_params.get("key", "")
         status = answers[min(self._counts[key], len(answers) - 1)]
         self._counts[key] += 1
+        if status == "held":
+            await self._permitted(request)
+            return PlainTextResponse("let go")
         return PlainTextResponse(status, status_code=int(status))
 
     async def _upload(self, request: Request) -> Response:

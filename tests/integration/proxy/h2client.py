@@ -30,6 +30,8 @@ class _GoingOn(h2.connection.H2ConnectionStateMachine):
 class Stream:
     def __init__(self, number: int) -> None:
         self.number = number
+        self.informed: list[str] = []
+        """Statuses that came before the answer: `100`."""
         self.headers: dict[str, str] = {}
         self.trailers: dict[str, str] = {}
         self.body = b""
@@ -65,6 +67,8 @@ class Connection:
         pseudo = [(":method", method), (":scheme", "https"), (":authority", "agent.test"), (":path", path)]
         self._h2.send_headers(number, [*pseudo, *headers], end_stream=body is None)
         await self._flush()
+        if ("expect", "100-continue") in headers:
+            await self.until(lambda: stream.informed or stream.headers)
         if body is not None:
             await self._upload(number, body)
         return stream
@@ -123,6 +127,8 @@ class Connection:
         match event:
             case h2.events.ResponseReceived():
                 self.streams[event.stream_id].headers = _text(event.headers)
+            case h2.events.InformationalResponseReceived():
+                self.streams[event.stream_id].informed.append(_text(event.headers)[":status"])
             case h2.events.TrailersReceived():
                 self.streams[event.stream_id].trailers = _text(event.headers)
             case h2.events.DataReceived():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import json
@@ -190,6 +191,7 @@ def test_a_websocket_speaks_both_ways(world: World, with_tls: bool) -> None:
             server_hostname="agent.test" if with_tls else None,
             subprotocols=[websockets.Subprotocol("tokens")],
             max_size=None,
+            close_timeout=0.1,
             proxy=None,
         ) as connection:
             assert connection.subprotocol == "tokens"
@@ -237,8 +239,14 @@ def test_a_large_answer_is_whole(world: World) -> None:
     connection.close()
 
 
-def test_a_client_that_asks_first_is_told_to_continue(world: World) -> None:
-    with socket.create_connection(("127.0.0.1", world.plain_port), PATIENCE) as raw:
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "mutual"])
+def test_a_client_that_asks_first_is_told_to_continue(world: World, with_tls: bool) -> None:
+    port = world.port if with_tls else world.plain_port
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        if with_tls:
+            wrapped = world.tls("http/1.1").wrap_socket(raw, server_hostname="agent.test")
+            raw = stack.enter_context(wrapped)
         raw.sendall(
             b"POST /upload HTTP/1.1\r\nHost: agent.test\r\nContent-Length: 5\r\n"
             b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
@@ -248,6 +256,18 @@ def test_a_client_that_asks_first_is_told_to_continue(world: World) -> None:
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert b" 200 OK\r\n" in answer
     assert b'"bytes":5' in answer
+
+
+def test_a_client_that_asks_first_over_http2_is_told_to_continue(world: World) -> None:
+    async def talk() -> h2client.Stream:
+        async with h2client.connect(world.port, world.tls("h2")) as connection:
+            headers = (("expect", "100-continue"), ("content-length", "5"))
+            return await connection.finish(
+                await connection.send("/upload", method="POST", headers=headers, body=b"hello")
+            )
+
+    stream = asyncio.run(talk())
+    assert (stream.informed, stream.status, json.loads(stream.body)["bytes"]) == (["100"], 200, 5)
 
 
 @pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "mutual"])

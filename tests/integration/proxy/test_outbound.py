@@ -5,7 +5,10 @@ Both ask who the other one is.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import socket
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +16,16 @@ from typing import Any
 
 import grpc
 import pytest
+import websockets.asyncio.client
 from tests.integration.proxy import grpcagent
 from tests.integration.proxy.agents import Agent
 from tests.integration.proxy.authorities import Authority, spiffe
 from tests.proxy_traffic import PATIENCE, Sidecar, free_port, read_log, until
 
 SPEECH = ("good", "bundled-wrong", "not-expected", "not-allowed", "named", "misnamed", "simple", "grpc")
-TERMS = ("outlier", "breaker", "timeout", "retries", "gone")
+TERMS = ("outlier", "breaker", "pending", "one", "timeout", "retries", "gone", "hopeless", "shy")
+TRIES = {f"try-{on}": on for on in ("5xx", "gateway-error", "reset")}
+"""What to try again on."""
 
 
 class World:
@@ -27,8 +33,12 @@ class World:
 
     def __init__(self, folder: Path, far: Agent, far_grpc: int) -> None:
         self.far = far
-        self.ports = {name: free_port() for name in (*SPEECH, *TERMS)}
+        self.folder = folder
+        self.ports = {name: free_port() for name in (*SPEECH, *TERMS, *TRIES)}
+        self.shy_port = free_port()
         self.callee_port, self.simple_port = free_port(), free_port()
+        self.proxy: Sidecar
+        """Of who calls; once it serves."""
         self.callee_log, self.caller_log = folder / "callee.log", folder / "caller.log"
         root, stranger = Authority(), Authority("another root")
         agent = root.issue(folder / "agent", "agent", dns=["agent.test"], addresses=["127.0.0.1"])
@@ -77,10 +87,30 @@ class World:
                 self._outbound("breaker", breaker={"requests": 1}, **plain),
                 self._outbound("timeout", timeout="300ms", **plain),
                 self._outbound("retries", retries={"attempts": 2, "on": ["5xx"]}, **plain),
+                self._outbound("pending", breaker={"connections": 1, "pending": 1}, **plain),
+                self._outbound("one", breaker={"connections": 1}, **plain),
                 self._outbound("gone", tls="none", to=f"127.0.0.1:{free_port()}"),
+                self._outbound(
+                    "hopeless", tls="none", to=f"127.0.0.1:{free_port()}", retries={"attempts": 2}
+                ),
+                self._mutual(
+                    "shy", to=f"127.0.0.1:{self.shy_port}", expect=expected, retries={"attempts": 1}
+                ),
+                *(
+                    self._outbound(
+                        name,
+                        retries={"attempts": 3, "perTryTimeout": "500ms", "on": [on]},
+                        **plain,
+                    )
+                    for name, on in TRIES.items()
+                ),
             ],
             "accessLog": {"path": str(self.caller_log)},
         }
+
+    def statistic(self, outbound: str, name: str) -> int:
+        """Of the calling Envoy."""
+        return self.proxy.envoy_statistics()[f"cluster.outbound-{outbound}.{name}"]
 
     def _outbound(self, name: str, **more: Any) -> dict[str, Any]:
         return {"name": name, "port": self.ports[name], **more}
@@ -108,7 +138,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made = World(folder, far, far_grpc)
         with Sidecar(folder / "a", made.callee) as callee, Sidecar(folder / "b", made.caller) as caller:
             callee.until_ready()
-            caller.until_ready()
+            made.proxy = caller.until_ready()
             yield made
 
 
@@ -180,6 +210,31 @@ def test_more_requests_than_allowed_at_one_time_are_refused(world: World) -> Non
     assert world.far.count("/second") == 0
 
 
+def test_more_requests_than_may_wait_for_a_connection_are_refused(world: World) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        held = threads.submit(world.ask, "pending", "/held?key=pending")
+        until(lambda: world.statistic("pending", "upstream_rq_active"))
+        waiting = threads.submit(world.ask, "pending", "/waits")
+        until(lambda: world.statistic("pending", "upstream_rq_pending_active"))
+        assert world.ask("pending", "/refused")[0] == 503
+        world.far.permit("pending")
+        assert (held.result(PATIENCE)[0], waiting.result(PATIENCE)[0]) == (200, 200)
+    assert world.far.count("/refused") == 0
+
+
+def test_requests_beyond_the_connections_wait_for_one(world: World) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        held = threads.submit(world.ask, "one", "/held?key=one")
+        until(lambda: world.statistic("one", "upstream_rq_active"))
+        others = [threads.submit(world.ask, "one", "/beyond") for _ in range(3)]
+        until(lambda: world.statistic("one", "upstream_rq_pending_active") == 3)
+        assert world.statistic("one", "upstream_cx_active") == 1
+        assert world.far.count("/beyond") == 0
+        world.far.permit("one")
+        assert [asked.result(PATIENCE)[0] for asked in (held, *others)] == [200] * 4
+    assert world.statistic("one", "upstream_cx_overflow") > 0
+
+
 def test_a_call_that_takes_too_long_is_a_504(world: World) -> None:
     assert world.ask("timeout", "/held?key=timeout")[0] == 504
     world.far.permit("timeout")
@@ -187,6 +242,54 @@ def test_a_call_that_takes_too_long_is_a_504(world: World) -> None:
 
 def test_a_call_that_failed_is_tried_again(world: World) -> None:
     assert world.ask("retries", "/script?answers=503,503,200&key=again")[0] == 200
+
+
+@pytest.mark.parametrize("outbound", TRIES)
+def test_an_attempt_that_takes_too_long_is_made_again(world: World, outbound: str) -> None:
+    assert world.ask(outbound, f"/script?answers=held,200&key={outbound}")[0] == 200
+    assert world.statistic(outbound, "upstream_rq_retry") > 0
+    world.far.permit(outbound)
+
+
+def test_a_side_that_is_not_there_is_tried_so_often_and_no_more(world: World) -> None:
+    assert world.ask("hopeless")[0] == 503
+    assert world.statistic("hopeless", "upstream_rq_retry") == 2
+    assert world.statistic("hopeless", "upstream_cx_connect_fail") == 3
+
+
+def test_a_connection_that_fails_is_made_again(world: World) -> None:
+    """In its TLS handshake: to Envoy a connection is not there before that is over."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(world.folder / "agent" / "tls.crt", world.folder / "agent" / "tls.key")
+
+    def serve() -> None:
+        listening.accept()[0].close()
+        with tls.wrap_socket(listening.accept()[0], server_side=True) as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nyes")
+
+    with socket.create_server(("127.0.0.1", world.shy_port)) as listening, ThreadPoolExecutor(1) as threads:
+        listening.settimeout(PATIENCE)
+        served = threads.submit(serve)
+        assert world.ask("shy") == (200, b"yes")
+        served.result(PATIENCE)
+    assert world.statistic("shy", "upstream_rq_retry") == 1
+
+
+def test_a_websocket_passes_both_proxies(world: World) -> None:
+    """Between them it is a stream of HTTP/2 (RFC 8441)."""
+
+    async def talk() -> None:
+        url = f"ws://127.0.0.1:{world.ports['good']}/ws"
+        async with websockets.asyncio.client.connect(url, proxy=None, close_timeout=0.1) as connection:
+            assert await connection.recv() == "hello"
+            for number in range(20):
+                await connection.send(str(number))
+                assert await connection.recv() == str(number)
+
+    asyncio.run(talk())
+    lines = until(lambda: [line for line in read_log(world.callee_log) if line["path"] == "/ws"])
+    assert (lines[0]["protocol"], lines[0]["peer"]) == ("HTTP/2", spiffe("caller"))
 
 
 def test_a_trace_goes_on_through_both_proxies(world: World) -> None:

@@ -154,7 +154,11 @@ BREAKER = Section(
     title="Circuit breaker",
     help="More at one time are refused with 503.",
     keys=(
-        Key(name="connections", kind=Number(least=1, most=COUNTLESS), help="Connections."),
+        Key(
+            name="connections",
+            kind=Number(least=1, most=COUNTLESS),
+            help="Connections. A request that finds none free waits for one.",
+        ),
         Key(
             name="pending", kind=Number(least=1, most=COUNTLESS), help="Requests that wait for a connection."
         ),
