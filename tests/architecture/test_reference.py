@@ -15,6 +15,7 @@ from pillion.containers.images.failure import PullFailure
 from pillion.containers.images.hostimage import _KEYS
 from pillion.containers.images.standins import _STAND_INS
 from pillion.objects.models import core_v1
+from pillion.proxy.application.eventrecords import Reason as ProxyReason
 
 REFERENCE = ROOT / "docs/reference"
 SOURCE = ROOT / "src/pillion"
@@ -67,6 +68,10 @@ def test_every_reason_is_in_the_reference(package: str) -> None:
 
 def test_every_reason_why_there_is_no_image_is_in_the_reference() -> None:
     assert {str(failure) for failure in PullFailure} <= table_words(REFERENCE / "reasons.md")
+
+
+def test_every_reason_of_the_proxys_events_is_in_the_reference() -> None:
+    assert {str(reason) for reason in ProxyReason} <= table_words(REFERENCE / "reasons.md")
 
 
 def test_every_exit_status_is_in_the_reference() -> None:
