@@ -24,6 +24,8 @@ _MTLS = "envoy.rbac.principals.mtls_authenticated"
 _MTLS_CONFIG = "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config"
 _RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _BUFFER = "envoy.extensions.filters.http.buffer.v3."
+_ODD_NAME = r"(?s).*[^!#-+\--:<-~].*"
+"""One character is a blank, a quote, a comma or a semicolon, or no printable one of ASCII."""
 _MIN_FILL = 0.05
 """Seconds: Envoy fills no bucket more often."""
 
@@ -49,6 +51,27 @@ def inbound_filters(callers: tuple[Identity, ...]) -> list[Resource]:
         {**extension(BUFFER, _BUFFER + "Buffer", max_request_bytes=1), "disabled": True},
         ROUTER,
     ]
+
+
+def unambiguous_names() -> Resource:
+    """A network filter, asked once for each connection: no certificate whose names would read as something else where
+    they are told to the agent.
+
+    x-forwarded-client-cert is `URI=…;DNS=…`, several of them with commas between, and Envoy quotes the subject only: a
+    DNS name `x;URI=spiffe://…/admin` would make its bearer the administrator for whoever reads on.
+    """
+    odd = {"safe_regex": {"regex": _ODD_NAME}}
+    principals = [
+        {"custom": extension(_MTLS, _MTLS_CONFIG, san_matcher={"san_type": kind, "matcher": odd})}
+        for kind in ("URI", "DNS")
+    ]
+    policy = {"permissions": [{"any": True}], "principals": principals}
+    return extension(
+        "envoy.filters.network.rbac",
+        "envoy.extensions.filters.network.rbac.v3.RBAC",
+        stat_prefix="names.",
+        rules={"action": "DENY", "policies": {"odd": policy}},
+    )
 
 
 def route_settings(route: Route) -> Resource:

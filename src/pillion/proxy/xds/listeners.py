@@ -56,6 +56,8 @@ def _inbound(inbound: Inbound, configuration: Configuration) -> Resource:
         return made
     shown = "SANITIZE" if inbound.tls is Tls.SIMPLE else "SANITIZE_SET"
     encrypted = _chain(inbound, configuration, shown)
+    if inbound.tls is not Tls.SIMPLE:
+        encrypted["filters"].insert(0, filters.unambiguous_names())
     encrypted["transport_socket"] = downstream_socket(inbound)
     # Without it, who never ends the handshake is only idle, and stays for an hour.
     encrypted["transport_socket_connect_timeout"] = duration(_HANDSHAKE)

@@ -45,6 +45,7 @@ KEPT = (
     rf"cluster\.(local|outbound|trace)-[^.]+\.({_CLUSTER}|{_TLS})",
     r"[^.]+\.http_local_rate_limit\.(ok|rate_limited)",
     r"http[12]\.requests_rejected_with_underscores_in_headers",
+    r"names\.rbac\.denied",
     r"tls_inspector\.(tls_found|tls_not_found)",
     r"overload\.envoy\.\w+\.\w+\.(pressure|active|scale_percent|shrink_count|count)",
     r"filesystem\.(write_failed|reopen_failed)",

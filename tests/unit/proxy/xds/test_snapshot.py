@@ -57,7 +57,7 @@ def routes_of(made: Snapshot, name: str = "inbound-https") -> list[Resource]:
 
 
 def manager_of(made: Snapshot, name: str = "inbound-https", chain: int = 0) -> Resource:
-    found: Resource = made.listeners[name]["filter_chains"][chain]["filters"][0]["typed_config"]
+    found: Resource = made.listeners[name]["filter_chains"][chain]["filters"][-1]["typed_config"]
     return found
 
 
@@ -375,6 +375,7 @@ class TestTraces:
         ("listener_manager.lds.version_text", True),
         ("cluster_manager.warming_clusters", True),
         ("cluster_manager.cds.update_rejected", True),
+        ("names.rbac.denied", True),
         ("overload.envoy.resource_monitors.fixed_heap.pressure", True),
         ("http.inbound-a.rds.inbound-a.update_failure", True),
         ("sds.agent.certificate.version_text", True),
