@@ -153,6 +153,12 @@ class Sidecar:
         return next(child for child, name in named.items() if name.startswith("envoy"))
 
 
+class WatchfulSidecar(Sidecar):
+    """Sees ten times a second what has changed: for tests of many updates."""
+
+    COMMAND = (sys.executable, "-m", "tests.watchful_proxy")
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Whole JSON lines of an access log."""
     if not path.exists():

@@ -19,7 +19,7 @@ from tests.integration.proxy import authorities, handshakes
 from tests.integration.proxy.agents import Agent
 from tests.integration.proxy.authorities import Authority, as_pem, key_as_pem, put
 from tests.integration.proxy.load import Load
-from tests.proxy_traffic import PATIENCE, Sidecar, free_port, until
+from tests.proxy_traffic import PATIENCE, WatchfulSidecar, free_port, until
 
 RATE = 200.0
 """Requests per second."""
@@ -36,7 +36,8 @@ class World:
         self.folder = self.authority.issue(folder / "server", "agent", dns=["agent.test"])
         self.caller = self.authority.issue(folder / "caller", "caller")
         self.port, self.other_port = free_port(), free_port()
-        self.sidecar = Sidecar(folder, self.configuration([{"name": "all", "to": agent.port}]))
+        routes = [{"name": "all", "to": agent.port}]
+        self.sidecar = WatchfulSidecar(folder, self.configuration(routes))
 
     def configuration(self, routes: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         inbound = {

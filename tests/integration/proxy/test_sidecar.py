@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from tests.integration.proxy.authorities import Authority, put
-from tests.proxy_traffic import PATIENCE, Sidecar, free_port, read_log, until
+from tests.proxy_traffic import PATIENCE, Sidecar, WatchfulSidecar, free_port, read_log, until
 
 _SECRET = b"PRIVATE KEY"
 
@@ -52,7 +52,7 @@ class Upstream:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self._server.daemon_threads = True
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> Upstream:
         self._thread.start()
@@ -90,6 +90,9 @@ class House:
 
     def sidecar(self, *routes: dict[str, Any], **more: Any) -> Sidecar:
         return Sidecar(self.folder / "proxy", self.configuration(*routes, **more))
+
+    def watchful_sidecar(self, *routes: dict[str, Any], **more: Any) -> Sidecar:
+        return WatchfulSidecar(self.folder / "proxy", self.configuration(*routes, **more))
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[http.client.HTTPSConnection]:
@@ -192,9 +195,9 @@ def test_a_port_that_is_taken_is_said_before_envoy_starts(house: House, which: s
         other.listen()
         with sidecar:
             assert sidecar.wait() == 2
-    key = r":\d+: inbound\[0\].port" if which == "inbound" else rf": ports.{which}"
+    key = r"inbound\[0\].port" if which == "inbound" else rf"ports.{which}"
     assert re.search(
-        rf"{re.escape(str(sidecar.file))}{key}: port \d+ is in use by another program", sidecar.said()
+        rf"{re.escape(str(sidecar.file))}:\d+: {key}: port \d+ is in use by another program", sidecar.said()
     )
     assert "Traceback" not in sidecar.said()
     assert house.folders() == []
@@ -221,7 +224,7 @@ def test_an_access_log_without_its_folder_is_refused(house: House) -> None:
 
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_new_route_closes_no_connection(house: House) -> None:
-    with house.sidecar() as sidecar, contextlib.ExitStack() as stack:
+    with house.watchful_sidecar() as sidecar, contextlib.ExitStack() as stack:
         sidecar.until_ready()
         connection = stack.enter_context(house.connection())
         assert answer(connection, "/hello") == (200, b"/hello")
@@ -248,7 +251,7 @@ def test_a_new_listener_is_there_after_sighup_and_an_old_one_goes(house: House) 
         "tls": "none",
         "routes": [{"name": "all", "to": house.upstream.port}],
     }
-    with house.sidecar() as sidecar:
+    with house.watchful_sidecar() as sidecar:
         sidecar.until_ready()
         configuration = house.configuration()
         sidecar.configure({**configuration, "inbound": [*configuration["inbound"], plain]})
@@ -264,7 +267,7 @@ def test_a_new_listener_is_there_after_sighup_and_an_old_one_goes(house: House) 
 
 
 def test_a_bad_configuration_keeps_the_last_good_one(house: House) -> None:
-    with house.sidecar() as sidecar:
+    with house.watchful_sidecar() as sidecar:
         sidecar.until_ready()
         for change, reason, said in (
             ({"drain": "soon"}, "invalid", "drain: "),
@@ -284,7 +287,7 @@ def test_a_bad_configuration_keeps_the_last_good_one(house: House) -> None:
 
 def test_a_configuration_waits_for_its_certificate_and_keeps_no_other_from_renewal(house: House) -> None:
     other = {"name": "other", "folder": str(house.folder / "other")}
-    with house.sidecar() as sidecar:
+    with house.watchful_sidecar() as sidecar:
         sidecar.until_ready()
         configuration = house.configuration()
         listener = {
@@ -311,7 +314,7 @@ def test_a_configuration_waits_for_its_certificate_and_keeps_no_other_from_renew
 
 
 def test_a_new_listener_on_a_taken_port_is_refused(house: House) -> None:
-    with house.sidecar() as sidecar, socket.socket() as other:
+    with house.watchful_sidecar() as sidecar, socket.socket() as other:
         sidecar.until_ready()
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -328,7 +331,7 @@ def test_a_new_listener_on_a_taken_port_is_refused(house: House) -> None:
 
 
 def test_a_new_certificate_is_shown_and_closes_no_connection(house: House) -> None:
-    with house.sidecar() as sidecar, contextlib.ExitStack() as stack:
+    with house.watchful_sidecar() as sidecar, contextlib.ExitStack() as stack:
         sidecar.until_ready()
         connection = stack.enter_context(house.connection())
         assert answer(connection, "/before")[0] == 200
@@ -361,7 +364,7 @@ def test_a_bad_certificate_keeps_the_last_good_one(house: House) -> None:
 
 def test_the_access_log_is_renamed_at_its_size_and_no_line_is_lost(house: House) -> None:
     log = house.folder / "access.log"
-    with house.sidecar(accessLog={"path": str(log), "maxBytes": "64Ki", "keep": 2}) as sidecar:
+    with house.watchful_sidecar(accessLog={"path": str(log), "maxBytes": "64Ki", "keep": 2}) as sidecar:
         sidecar.until_ready()
         paths = [f"/{number}/{'x' * 8000}" for number in range(9)]
         for path in paths:

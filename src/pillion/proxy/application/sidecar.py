@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pillion.proxy.configuration.values import Configuration
 
 EXIT_ENVOY_ENDED = 1
-INTERVAL = 1.0
-"""Seconds between two looks at the files."""
 SETTLING = 0.2
 """Seconds until files that have changed are looked at again: only what has come to rest is read."""
 _DRAIN_INTERVAL = 0.1
@@ -155,11 +153,12 @@ class Sidecar:
         return EXIT_ENVOY_ENDED
 
     async def _look_after(self) -> None:
-        """For ever: once a second, and at SIGHUP."""
+        """For ever: at each interval, and at SIGHUP."""
+        interval = self._options.look_interval
         is_changing = False
         while True:
             try:
-                async with asyncio.timeout(SETTLING if is_changing else INTERVAL):
+                async with asyncio.timeout(min(SETTLING, interval) if is_changing else interval):
                     await self._reload_wanted.wait()
             except TimeoutError:
                 is_changing = await self._updates.look()
