@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pillion.errors import PillionError
@@ -12,6 +13,6 @@ if __name__ == "__main__":
     _, config, file = sys.argv
     assert config == "--config"
     try:
-        sys.exit(application.run(Options(file=file, look_interval=0.1)))
+        sys.exit(application.run(Options(file=file, look_interval=0.1, environment=os.environ)))
     except PillionError as error:
         sys.exit(f"pillion: {error}")

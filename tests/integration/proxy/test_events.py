@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.integration.proxy.apiservers import Asked, EventServer
 from tests.integration.proxy.authorities import Authority
-from tests.proxy_traffic import PATIENCE, Sidecar, free_port, until
+from tests.proxy_traffic import PATIENCE, WatchfulSidecar, free_port, until
 
 from pillion.clock import LoopClock
 from pillion.proxy.application.eventrecords import EventCounts, Reason, notice
@@ -228,8 +228,8 @@ mount -t tmpfs none /run && mkdir -p "$0" && mount --bind "$CREDENTIALS" "$0" &&
 """In a mount namespace of its own: the folder of a service account where every Pod has it."""
 
 
-class SidecarOfAPod(Sidecar):
-    COMMAND = ("unshare", "--mount", "sh", "-c", _ENTER, CREDENTIALS, *Sidecar.COMMAND)
+class SidecarOfAPod(WatchfulSidecar):
+    COMMAND = ("unshare", "--mount", "sh", "-c", _ENTER, CREDENTIALS, *WatchfulSidecar.COMMAND)
 
 
 @pytest.mark.host
