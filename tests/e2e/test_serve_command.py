@@ -51,6 +51,12 @@ def test_the_kubeconfig_goes_into_ones_own(server: Served, tmp_path: Path) -> No
     assert stat.S_IMODE(own.stat().st_mode) == 0o600
 
 
+def test_somebody_outside_may_have_an_identity_before_any_pod_has(server: Served, tmp_path: Path) -> None:
+    env = dict(os.environ) | {"PILLION_STATE_DIR": str(server.state)}
+    issued = call("authority", "issue", "laptop", "--to", str(tmp_path / "laptop"), env=env).stdout
+    assert "spiffe://cluster.local/ns/default/sa/laptop" in issued
+
+
 @needs_kubectl
 def test_kubectl_by_way_of_pillion_needs_no_kubeconfig(server: Served) -> None:
     env = dict(os.environ) | {"PILLION_STATE_DIR": str(server.state)}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pillion.daemon.serving import DEFAULT_STATE_DIR
 from pillion.errors import HostError, ManifestError
+from pillion.statedir import StateDir
 
 if TYPE_CHECKING:
     from pillion.proxy.authority import Authority
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Any], Any]
 
-DEFAULT_FOLDER = "/var/lib/pillion/pki/workload"
-"""Where `pillion serve` has the one that its Pods' identities come from."""
 DEFAULT_TRUST_DOMAIN = "cluster.local"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """Of a Secret: a DNS subdomain (apimachinery, util/validation: IsDNS1123Subdomain)."""
@@ -28,12 +29,18 @@ _HOUR = 3600.0
 _HOURS = 24.0
 
 
+def _default_folder() -> Path:
+    """Where `pillion serve` has the authority that its Pods' identities come from."""
+    state = StateDir(PurePosixPath(os.environ.get("PILLION_STATE_DIR") or DEFAULT_STATE_DIR))
+    return Path(state.workload_authority)
+
+
 _folder_option: Decorator = click.option(
     "--folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(DEFAULT_FOLDER),
-    show_default=True,
+    default=_default_folder,
+    show_default=f"pki/workload in PILLION_STATE_DIR or {DEFAULT_STATE_DIR}",
     envvar="PILLION_AUTHORITY",
     help="Where the authority is. The default is that of pillion serve.",
 )

@@ -108,6 +108,7 @@ class ControlPlane:
         """What an earlier process left on the node. Raises HostError."""
         await self.store.open()
         try:
+            await self._certificates.open()
             return await self.node.open()
         except BaseException:
             await self.store.close()

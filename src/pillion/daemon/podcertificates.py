@@ -53,6 +53,8 @@ class _Issued(msgspec.Struct, kw_only=True):
     bundle: CredentialBundle
     renew_at: Instant
     ends: Instant
+    anchors: bytes = b""
+    """Trust anchors that the chain was found to lead to."""
     told: set[str] = msgspec.field(default_factory=set)
     """Reasons of the Events about its being late."""
 
@@ -95,15 +97,20 @@ class PodCertificates:
 
     async def prepare(self, pod: core_v1.Pod, volume: core_v1.Volume) -> None:
         sources = (volume.projected.sources if volume.projected is not None else None) or ()
-        for index, source in enumerate(sources):
-            if source.podCertificate is not None:
-                key = _Source(identity_of(pod).uid, volume.name, index)
-                # One at a time: two refreshes of one volume must not make two keys.
-                lock = self._busy.setdefault(key, asyncio.Lock())
-                async with lock:
-                    await self._renew(key, lock, pod, source.podCertificate)
-            elif source.clusterTrustBundle is not None and _is_ours(source.clusterTrustBundle):
-                await self._read_anchors()
+        wanted = [
+            (_Source(identity_of(pod).uid, volume.name, index), source.podCertificate)
+            for index, source in enumerate(sources)
+            if source.podCertificate is not None
+        ]
+        # At once: who forgets the pod meanwhile takes them away.
+        locks = {key: self._busy.setdefault(key, asyncio.Lock()) for key, _ in wanted}
+        # Before the rest: a certificate that they no longer vouch for is made anew.
+        if any(source.clusterTrustBundle and _is_ours(source.clusterTrustBundle) for source in sources):
+            await self._read_anchors()
+        for key, asked in wanted:
+            # One at a time: two refreshes of one volume must not make two keys.
+            async with locks[key]:
+                await self._renew(key, locks[key], pod, asked)
 
     def credential_bundle(self, pod: core_v1.Pod, volume: str, index: int) -> CredentialBundle:
         source = _Source(identity_of(pod).uid, volume, index)
@@ -120,6 +127,12 @@ class PodCertificates:
         return self._known_anchors() if is_meant else None
 
     # For the daemon
+
+    async def open(self) -> None:
+        """Make the authority if there is none: others may want certificates of it before the first pod does."""
+        await self._read_anchors()
+        if self._anchors is None:
+            _log.warning("pods get no identities: %s", self._no_anchors)
 
     def forget(self, pod_uid: str) -> None:
         """The pod is gone."""
@@ -158,7 +171,9 @@ class PodCertificates:
     ) -> None:
         """With the lock held. It is another one, or none, once the pod was forgotten."""
         known = self._issued.get(source)
-        is_fresh = known is not None and known.renew_at > self._clock.now()
+        is_fresh = (
+            known is not None and known.renew_at > self._clock.now() and self._is_still_vouched_for(known)
+        )
         if is_fresh or self._busy.get(source) is not lock:
             return
         why = ""
@@ -179,6 +194,19 @@ class PodCertificates:
         self._issued[source] = issued
         self._refusals.pop(source, None)
         self._wake_at(source, issued.renew_at)
+
+    def _is_still_vouched_for(self, issued: _Issued) -> bool:
+        """No longer once its root is distrusted: others who have the new anchors refuse it, and so does our proxy."""
+        if self._anchors is None or issued.anchors == self._anchors:
+            return True
+        from cryptography import x509
+
+        from pillion.proxy.certificates.trust import leads_to
+
+        anchors = x509.load_pem_x509_certificates(self._anchors)
+        if leads_to(anchors, x509.load_pem_x509_certificates(issued.bundle.chain)):
+            issued.anchors = self._anchors
+        return issued.anchors == self._anchors
 
     def _refuse(self, source: _Source, why: str) -> None:
         """Remember why there is no certificate, or no newer one; the latter nobody asks for, so that it is logged."""

@@ -147,6 +147,15 @@ def test_what_openssl_says_is_what_is_explained(folder: Path) -> None:
     )
 
 
+def test_the_folder_is_that_of_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILLION_STATE_DIR", str(tmp_path / "state"))
+    assert f"in {tmp_path}/state/pki/workload" in said("init")
+    assert (tmp_path / "state/pki/workload/root.pem").exists()
+    monkeypatch.setenv("PILLION_AUTHORITY", str(tmp_path / "other"))
+    assert f"in {tmp_path}/other" in said("init")
+    assert f"in {tmp_path}/third" in said("init", "--folder", tmp_path / "third")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -20,6 +20,7 @@ from pillion.errors import ManifestError
 from pillion.lifecycle import EventNote
 from pillion.objects import core_v1, meta_v1
 from pillion.plan.references import ConfigError
+from pillion.proxy.authority import Rotation, find_authority, rotate_authority
 from pillion.units import Instant
 from pillion.volumes import CredentialBundle
 
@@ -210,6 +211,44 @@ def test_what_cannot_be_issued_is_said_in_the_kubelets_words(
         assert str(refused.value) == message
 
     in_lab(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("what", "is_kept"),
+    [(Rotation.INTERMEDIATE, True), (Rotation.ROOT, True), (Rotation.DISTRUST, False)],
+)
+def test_a_certificate_outlives_its_authority_unless_that_is_distrusted(
+    tmp_path: Path, what: Rotation, *, is_kept: bool
+) -> None:
+    async def body(lab: Lab) -> None:
+        before = await lab.bundle(a_pod())
+        rotate_authority(lab.folder, lab.clock.now(), what=what)
+        after = await lab.bundle(a_pod())
+        assert (after == before) is is_kept
+        anchors = lab.certificates.trust_anchors_by_name("pillion.dev:identity:bundle")
+        assert anchors == find_authority(lab.folder).bundle_pem.encode()
+        assert await lab.bundle(a_pod()) == after
+
+    in_lab(tmp_path, body)
+
+
+def test_the_authority_is_there_before_the_first_pod_asks(tmp_path: Path) -> None:
+    async def body(lab: Lab) -> None:
+        await lab.certificates.open()
+        assert find_authority(lab.folder).trust_domain == "shop.example"
+
+    in_lab(tmp_path, body, trust_domain="shop.example")
+
+
+def test_an_authority_that_cannot_be_used_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(lab: Lab) -> None:
+        lab.folder.write_text("in the way")
+        await lab.certificates.open()
+
+    in_lab(tmp_path, body)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["pods get no identities"]
 
 
 def test_before_it_was_prepared_it_is_not_issued_yet(tmp_path: Path) -> None:
