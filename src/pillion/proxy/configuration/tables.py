@@ -92,10 +92,16 @@ CERTIFICATE = Section(
 )
 
 
+def _inbound(values: dict[str, Any], _at: At) -> None:
+    is_asked_who = values["tls"] in (Tls.MUTUAL, Tls.PERMISSIVE)
+    values.setdefault("max_connection_age", 3600.0 if is_asked_who else 0.0)
+
+
 INBOUND = Section(
     cls=Inbound,
     title="Inbound",
     help="A port that others call.",
+    fill=_inbound,
     keys=(
         Key(name="name", kind=NAME, is_needed=True, stand_in="", help="In the access log and in metrics."),
         Key(name="port", kind=PORT, is_needed=True, stand_in=0, help="What others call."),
@@ -122,6 +128,14 @@ INBOUND = Section(
             kind=ListOf(item=IdentityKind(), said="identities", empty=ALLOW_EMPTY),
             help="Who may call, asked in the handshake of those who show a certificate.",
             default="whoever the bundle vouches for",
+        ),
+        Key(
+            name="maxConnectionAge",
+            kind=Duration(),
+            help="Certificates are checked when a caller connects. After so long it is told to connect anew: by GOAWAY,"
+            " or `Connection: close` with the answer to its next request. What is under way, token streams and"
+            " WebSockets too, goes on to its end. `0s`: never.",
+            default="`1h` with `mutual` and `permissive`, else `0s`",
         ),
         Key(
             name="routes",

@@ -149,6 +149,9 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     """A name of `certificates`; empty with tls: none."""
     allow: tuple[Identity, ...] = ()
     """Asked in the handshake, of those who show a certificate. Empty: whoever the bundle vouches for."""
+    max_connection_age: float = 0.0
+    """Then the connection takes no more requests, and its caller must show a certificate again. In the file 1 h is the
+    default with mutual and permissive."""
     routes: tuple[Route, ...]
     line: int = 0
 

@@ -114,6 +114,12 @@ def _chain(inbound: Inbound, configuration: Configuration, certificate: str) -> 
     options = manager["common_http_protocol_options"]
     # Python's frameworks take `_` for `-`: x_forwarded_for must not stand in for x-forwarded-for.
     options["headers_with_underscores_action"] = "REJECT_REQUEST"
+    if inbound.max_connection_age:
+        options["max_connection_duration"] = duration(inbound.max_connection_age)
+        # Without the second one HTTP/1.1 is closed between two requests, perhaps while the next one is on its way. So
+        # that next one is still taken: a connection that is kept for it alone is kept no longer than any.
+        manager["http1_safe_max_connection_duration"] = True
+        options["idle_timeout"] = duration(min(_IDLE, inbound.max_connection_age))
     manager |= {
         "use_remote_address": True,
         "forward_client_cert_details": certificate,

@@ -13,7 +13,9 @@ _UPDATES = (
 )
 _TLS = r"ssl\.(handshake|connection_error|no_certificate|session_reused|fail_verify_\w+|versions\..*)"
 _REQUESTS = r"_rq_(total|active|completed|[1-5]xx|time|timeout|rx_reset|tx_reset)"
-_CONNECTIONS = r"_cx_(total|active|rx_bytes_total|tx_bytes_total|protocol_error|idle_timeout)"
+_CONNECTIONS = (
+    r"_cx_(total|active|rx_bytes_total|tx_bytes_total|protocol_error|idle_timeout|max_duration_reached)"
+)
 _LISTENER = (
     r"downstream_cx_(total|active|overflow|overload_reject)|downstream_global_cx_overflow"
     r"|downstream_pre_cx_timeout|transport_socket_connect_timeout|no_filter_chain_match"

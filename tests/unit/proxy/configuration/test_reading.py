@@ -47,6 +47,7 @@ inbound:
   address: 10.1.2.3
   tls: permissive
   certificate: agent
+  maxConnectionAge: 10m
   routes:
   - name: infer
     match:
@@ -136,6 +137,7 @@ def test_every_key_is_read() -> None:
                 address="10.1.2.3",
                 tls=Tls.PERMISSIVE,
                 certificate="agent",
+                max_connection_age=600.0,
                 routes=(
                     Route(
                         name="infer",
@@ -294,6 +296,24 @@ def test_sizes_are_bytes(written: str, size: int) -> None:
     found = read(GOOD + f"accessLog: {{path: /a, maxBytes: {written}}}\n")
     assert found.access_log is not None
     assert found.access_log.max_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("tls", "seconds"),
+    [
+        ("mutual", 3600.0),
+        ("permissive", 3600.0),
+        ("simple", 0.0),
+        ("none", 0.0),
+        ("mutual\n  maxConnectionAge: 0s", 0.0),
+    ],
+)
+def test_who_shows_a_certificate_shows_it_again_in_time(tls: str, seconds: float) -> None:
+    text = changed("tls: mutual", f"tls: {tls}").replace(
+        "  allow:\n  - spiffe://example.org/ns/default/sa/client\n", ""
+    )
+    text = text.replace("  certificate: agent\n", "", 1) if tls == "none" else text
+    assert read(text).inbound[0].max_connection_age == seconds
 
 
 def test_with_a_limit_of_the_request_there_are_no_websockets() -> None:

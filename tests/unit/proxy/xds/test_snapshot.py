@@ -168,6 +168,16 @@ class TestCertificates:
         assert socket["disable_stateless_session_resumption"] is True
         assert socket["disable_stateful_session_resumption"] is True
 
+    @pytest.mark.parametrize(
+        ("age", "idle"), [(0.0, "3600s"), (60.0, "60s"), (7200.0, "3600s")], ids=["none", "short", "long"]
+    )
+    def test_no_connection_is_idle_for_longer_than_its_age(self, age: float, idle: str) -> None:
+        manager = manager_of(told(max_connection_age=age))
+        options = manager["common_http_protocol_options"]
+        assert options.get("max_connection_duration") == (duration(age) if age else None)
+        assert manager.get("http1_safe_max_connection_duration", False) is bool(age)
+        assert options["idle_timeout"] == idle
+
     def test_callers_are_asked_for_in_the_handshake_by_the_kind_of_their_name(self) -> None:
         by_dns = Identity(dns=StringMatch(regex=r".*\.lab"))
         context = socket_of(told(allow=(CALLER, by_dns)))["common_tls_context"]["combined_validation_context"]
@@ -381,6 +391,8 @@ class TestTraces:
         ("sds.agent.certificate.version_text", True),
         ("http.inbound-a.downstream_rq_active", True),
         ("http.outbound-a.downstream_cx_active", True),
+        ("http.inbound-a.downstream_cx_max_duration_reached", True),
+        ("filesystem.write_failed", True),
         ("listener.inbound-a.ssl.fail_verify_san", True),
         ("cluster.local-8080.upstream_rq_time", True),
         ("http.admin.downstream_rq_active", False),
