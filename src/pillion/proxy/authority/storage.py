@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +31,13 @@ from pillion.proxy.authority.keys import format_key
 
 
 def read_hierarchy(folder: Path) -> Hierarchy | None:
-    """None when there is no authority. Raises HostError when there is one that cannot be used.
+    """None when there is no authority. Raises HostError when there is one that cannot be used, or others may write to
+    the folder.
 
     Waits only for who is making the folder's first files.
     """
     try:
+        _check_writers(folder)
         return _read(folder)
     except FileNotFoundError:
         if _is_new(folder):
@@ -98,6 +101,24 @@ def _read(folder: Path) -> Hierarchy:
         root, _ = _read_issuer(folder / "root.pem")
     roots = x509.load_pem_x509_certificates((folder / "bundle.crt").read_bytes())
     return Hierarchy(roots=tuple(roots), root=root, intermediate=intermediate, cross=cross)
+
+
+def _check_writers(folder: Path) -> None:
+    """Whoever may write to the folder can put an authority of his own in the place of this one. Reading it gives nothing
+    away: keys have a mode of their own. Raises HostError, OSError.
+    """
+    found = folder.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HostError(
+            f"cannot use the authority in {folder}: others may write there (mode {mode:04o}), and put theirs in its "
+            f"place; chmod go-w {folder}, or choose another folder"
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise HostError(
+            f"cannot use the authority in {folder}: it is the folder of another user ({found.st_uid}), who could put "
+            "theirs in its place; choose another folder"
+        )
 
 
 def _is_new(folder: Path) -> bool:

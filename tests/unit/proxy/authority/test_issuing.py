@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -195,6 +196,37 @@ def test_keys_are_their_owners_alone(tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a").iterdir()}
     assert modes == {"bundle.crt": 0o644, "intermediate.pem": 0o600, "root.pem": 0o600, "lock": 0o600}
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o702])
+def test_where_others_may_write_there_is_no_authority(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    for attempt in (lambda: open_authority(tmp_path, "cluster.local", NOW), lambda: find_authority(tmp_path)):
+        with pytest.raises(HostError, match=rf"others may write there \(mode {mode:04o}\).*chmod go-w"):
+            attempt()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder away")
+def test_in_somebody_elses_folder_there_is_no_authority(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, -1)
+    with pytest.raises(HostError, match=r"the folder of another user \(12345\)"):
+        open_authority(tmp_path, "cluster.local", NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_others_may_write_by_now_issues_no_more(tmp_path: Path) -> None:
+    open_authority(tmp_path, "cluster.local", NOW)
+    tmp_path.chmod(0o775)
+    with pytest.raises(HostError, match="others may write there"):
+        find_authority(tmp_path)
+
+
+def test_where_others_may_read_they_see_no_key(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    open_authority(tmp_path, "cluster.local", NOW)
+    readable = [path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077]
+    assert readable == ["bundle.crt"]
 
 
 def test_another_trust_domains_authority_is_left_alone(tmp_path: Path) -> None:
