@@ -17,7 +17,7 @@ from pillion.daemon.identitysettings import IdentitySettings
 from pillion.daemon.podcertificates import PodCertificates
 from pillion.daemon.serving import DEFAULT_STATE_DIR, open_state_dir
 from pillion.daemon.workloadsigner import WorkloadSigner
-from pillion.network import BridgeNetwork
+from pillion.network import BridgeNetwork, ServiceNetwork
 from pillion.node import Drivers
 from pillion.objects.models import core_v1
 from pillion.plan.facts import Allocatable, NodeFacts
@@ -42,11 +42,12 @@ def build_drivers(
     *,
     services: Callable[[], Iterable[core_v1.Service]] = tuple,
     credentials: Credentials = NO_CREDENTIALS,
+    service_network: ServiceNetwork | None = None,
 ) -> Drivers:
     """The real drivers of this machine. Raises HostError with everything that is missing, at once."""
     host = check_host()
     state = open_state_dir(config.state_dir)
-    network = BridgeNetwork(state)
+    network = BridgeNetwork(state, service_network)
     return Drivers(
         state=state,
         clock=clock,

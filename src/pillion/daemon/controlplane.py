@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from starlette.applications import Starlette
 
 from pillion.apiserver import admission
 from pillion.apiserver.accounttokens import ServiceAccountTokens, find_account
-from pillion.apiserver.admission.clusterip import KUBERNETES_IP
+from pillion.apiserver.admission.clusterip import KUBERNETES_IP, SERVICE_NETWORK
 from pillion.apiserver.app import build_app
 from pillion.apiserver.authentication import TokenAuthenticator
 from pillion.apiserver.authorization import authorize
@@ -40,11 +41,13 @@ from pillion.daemon.controllers import (
 from pillion.daemon.controllers.garbagecollector import GarbageCollector
 from pillion.daemon.controllers.scheduler import Scheduler
 from pillion.daemon.events import Events
+from pillion.daemon.poddoor import PodDoor
 from pillion.daemon.podsource import PodSource
 from pillion.daemon.podtokens import PodTokens
 from pillion.daemon.serving import open_state_dir
 from pillion.daemon.statuswriter import StatusWriter
 from pillion.daemon.storedconfigs import StoredConfigs
+from pillion.network import ServiceNetwork
 from pillion.node import Node, SavedPod
 from pillion.node.serving import PodServer
 from pillion.store import SqliteStore, Store
@@ -52,8 +55,6 @@ from pillion.volumes import Credentials
 
 REFERENCES_PAUSE = 0.05
 """Seconds between two rounds of telling pods that ConfigMaps or Secrets have changed: a burst of changes is one."""
-
-_ADDRESSES = (KUBERNETES_IP,)
 
 
 class ControlPlane:
@@ -66,7 +67,7 @@ class ControlPlane:
         self.state = open_state_dir(config.state_dir)
         self.store: Store = SqliteStore(Path(self.state.objects))
         pki = Path(self.state.pki)
-        self.authority: Authority = open_authority(pki, clock.now(), _ADDRESSES)
+        self.authority: Authority = open_authority(pki, clock.now(), (KUBERNETES_IP,))
         registry = build_registry()
         self.writes = Writes(self.store, clock, _admission(self.store))
         self.api = Api(self.store, registry, self.writes, clock)
@@ -80,12 +81,20 @@ class ControlPlane:
             has_account=lambda namespace, name: find_account(self.store, namespace, name) is not None,
             services=configs.services,
         )
+        self.door = PodDoor(port)
         self.drivers = build_drivers(
             config,
             clock,
             configs,
             services=configs.services,
             credentials=Credentials(self._pod_tokens, self._certificates),
+            service_network=ServiceNetwork(
+                addresses=SERVICE_NETWORK,
+                api_server=IPv4Address(KUBERNETES_IP),
+                port=kubernetesservice.PORT,
+                target_port=port,
+                listen=self.door.open,
+            ),
         )
         self.events = Events(self.api)
         self._writer = StatusWriter(self.api, self.events)
@@ -111,6 +120,7 @@ class ControlPlane:
             await self._certificates.open()
             return await self.node.open()
         except BaseException:
+            self.door.close()
             await self.store.close()
             raise
 
@@ -127,7 +137,8 @@ class ControlPlane:
     async def renew_authority(self) -> bool:
         """Make anew what ends soon, or is gone; whether clients need another kubeconfig then. Raises HostError."""
         before = self.authority
-        self.authority = open_authority(Path(self.state.pki), self._clock.now(), _ADDRESSES)
+        addresses = (KUBERNETES_IP, *self.door.addresses)
+        self.authority = open_authority(Path(self.state.pki), self._clock.now(), addresses)
         if self.authority.admin_token != before.admin_token:
             self._authenticate = TokenAuthenticator(self.authority.admin_token, self._tokens)
         if self.authority.ca_pem != before.ca_pem:
@@ -136,6 +147,7 @@ class ControlPlane:
         return (self.authority.ca_pem, self.authority.admin_token) != (before.ca_pem, before.admin_token)
 
     async def close(self) -> None:
+        self.door.close()
         await self.node.close()
         await self.store.close()
 

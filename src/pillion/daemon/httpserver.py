@@ -1,4 +1,6 @@
-"""uvicorn in a loop that is not its own: TLS on 127.0.0.1, no signal handlers, no words on stdout."""
+"""uvicorn in a loop that is not its own: TLS on 127.0.0.1 and, for pods, on their bridge; no signal handlers, no words
+on stdout.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import contextlib
 import socket
 from asyncio import sslproto
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import h11
@@ -29,12 +32,8 @@ is open, would be most of what 200 watches cost."""
 
 
 def listen(port: int) -> socket.socket:
-    """Port 0: any. Raises HostError."""
-    # asyncio switches Nagle's algorithm off only where the protocol is spelled out (base_events: _set_nodelay); with
-    # it an answer's body waits 40 ms for the client to acknowledge the head.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # A port that only closed connections still use is free; without this a restart would have to wait for them.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """On loopback. Port 0: any. Raises HostError."""
+    listener = _open_listener()
     try:
         listener.bind((HOST, port))
         listener.listen(_BACKLOG)
@@ -43,6 +42,32 @@ def listen(port: int) -> socket.socket:
         raise HostError(
             f"cannot listen on {HOST}:{port}: {error.strerror}; choose another port with --port, 0 for any"
         ) from None
+    return listener
+
+
+def listen_to_pods(address: IPv4Address, bridge: str, port: int) -> socket.socket:
+    """On the bridge's address. Raises HostError.
+
+    What comes by another way than the bridge does not get here: Linux answers for each of its addresses on every link,
+    so a machine that takes this one for its gateway could call otherwise.
+    """
+    listener = _open_listener()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge.encode())
+        listener.bind((str(address), port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise HostError(f"cannot listen on {address}:{port}: {error.strerror}") from None
+    return listener
+
+
+def _open_listener() -> socket.socket:
+    # asyncio switches Nagle's algorithm off only where the protocol is spelled out (base_events: _set_nodelay); with
+    # it an answer's body waits 40 ms for the client to acknowledge the head.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # A port that only closed connections still use is free; without this a restart would have to wait for them.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return listener
 
 
@@ -110,6 +135,22 @@ class HttpServer(uvicorn.Server):
 
     async def wait_started(self) -> None:
         await self._is_started.wait()
+
+    async def also_serve(self, listener: socket.socket) -> None:
+        """The started server answers there, too, until `stop`."""
+        assert self.config.ssl is not None, "the configuration is loaded when the server starts"
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._meet, sock=listener, ssl=self.config.ssl, backlog=_BACKLOG, start_serving=False
+        )
+        if self.should_exit:
+            server.close()  # it would come too late to be closed with the others
+            return
+        self.servers.append(server)
+        await server.start_serving()
+
+    def _meet(self) -> _Protocol:
+        return _Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def stop(self) -> None:
         self.should_exit = True

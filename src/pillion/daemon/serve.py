@@ -61,6 +61,7 @@ class Server:
                         tasks.append(_renew_daily(plane, http, port), "certificates")
                         serving = tasks.group.create_task(http.run_until_told(), name="http")
                         await http.wait_started()
+                        tasks.append(_serve_pods(plane, http, port), "pods' way to the API")
                         write_kubeconfig(plane, port)
                         serving_here = msgspec.json.encode(Serving(pid=os.getpid(), port=port))
                         write_file(Path(state.server), serving_here, mode=0o644)
@@ -111,6 +112,17 @@ async def _renew_daily(plane: ControlPlane, http: HttpServer, port: int) -> None
             await renew(plane, http, port)
         except (HostError, OSError) as error:
             _log.warning("cannot renew the certificate: %s", error)
+
+
+async def _serve_pods(plane: ControlPlane, http: HttpServer, port: int) -> None:
+    """Answer where pods call, with a certificate that names the place."""
+    while True:
+        listener = await plane.door.listener()
+        try:
+            await renew(plane, http, port)
+        except (HostError, OSError) as error:
+            _log.warning("cannot put the address of the pods' bridge into the certificate: %s", error)
+        await http.also_serve(listener)
 
 
 async def renew(plane: ControlPlane, http: HttpServer, port: int) -> None:

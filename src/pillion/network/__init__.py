@@ -1,4 +1,7 @@
-"""The pod network: addresses, links and host ports. It does not know pods beyond their UID, nor name services."""
+"""The pod network: addresses, links and host ports. It does not know pods beyond their UID, nor name services.
+
+Of Services it knows the addresses alone.
+"""
 
 from pillion.network.bridge import BridgeNetwork
 from pillion.network.leases import LeaseBook, bridge_name, open_book
@@ -9,6 +12,7 @@ from pillion.network.protocol import (
     NetworkError,
     NoFreeSubnetError,
 )
+from pillion.network.services import ServiceNetwork
 
 __all__ = [
     "AddressesExhaustedError",
@@ -18,6 +22,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NoFreeSubnetError",
+    "ServiceNetwork",
     "bridge_name",
     "open_book",
 ]

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import msgspec
 
+from pillion.errors import HostError
 from pillion.network.hostports import PortHold
 from pillion.network.leases import Lease, LeaseBook, bridge_name, open_book
 from pillion.network.nat import Nat
 from pillion.network.protocol import NetworkError
+from pillion.network.services import ServiceNetwork, render_api_server, render_refusal
 from pillion.network.sysctls import allow_loopback, is_forwarding, switch_forwarding_on
 from pillion.plan.containerspec import HostPort
 from pillion.statedir import StateDir
@@ -38,8 +40,10 @@ _SOMEWHERE_ELSE = ("198.51.100.1", 9)
 
 
 class BridgeNetwork:
-    def __init__(self, state: StateDir) -> None:
+    def __init__(self, state: StateDir, services: ServiceNetwork | None = None) -> None:
+        """Without `services`, their addresses are like any others."""
         self._root = str(state.root)
+        self._services = services
         self._file = Path(state.network)
         self._bridge = bridge_name(self._root)
         self._book: LeaseBook | None = None
@@ -168,9 +172,10 @@ class BridgeNetwork:
             return self._links
 
     async def _settle(self, links: BridgeLinks) -> None:
-        book = await self._choose_book(links)
+        routed = await self._in_kernel("list routes", links.routed_elsewhere, self._bridge)
+        book = await self._choose_book(links, routed)
         await self._in_kernel(f"set up the bridge {self._bridge}", links.ensure_bridge, book)
-        await self._nat.install(book)
+        await self._nat.install(book, self._open_services(book, routed))
         if self._nat.refusal is not None:
             self._warnings.append(
                 f"pods reach this machine and each other only: it cannot translate addresses: {self._nat.refusal}"
@@ -180,11 +185,25 @@ class BridgeNetwork:
                 f"the firewall of this host drops forwarded packets (nft chain {chain}), so pods may not reach other"
                 f" machines: allow forwarding from and to {self._bridge}"
             )
+        if refusal := self._nat.service_refusal:
+            self._warnings.append(f"pods do not reach the API server: {refusal}")
         self._allow_forwarding()
 
-    async def _choose_book(self, links: BridgeLinks) -> LeaseBook:
+    def _open_services(self, book: LeaseBook, routed: tuple[IPv4Network, ...]) -> str:
+        """The rules for addresses of Services, the API server's among them if it can listen."""
+        services = self._services
+        if services is None:
+            return ""
+        refusal = render_refusal(book, services, routed)
+        try:
+            services.listen(book.gateway.ip, book.bridge)
+        except HostError as error:
+            self._warnings.append(f"pods do not reach the API server: {error}")
+            return refusal
+        return render_api_server(book, services) + refusal
+
+    async def _choose_book(self, links: BridgeLinks, routed: tuple[IPv4Network, ...]) -> LeaseBook:
         """The leases as they are, or new ones in a subnet that is free when nothing hangs on the old."""
-        routed = await self._in_kernel("list routes", links.routed_elsewhere, self._bridge)
         book = self._book
         if book is None or (not book.leases and _is_routed(book.network, routed)):
             # A bridge without leases is left from a state directory that was deleted; its subnet may be another.

@@ -43,8 +43,15 @@ class Nat:
         self.closed_forwarding: str | None = None
         """The chain of another program's firewall (Docker's, ufw's) that drops forwarded packets by default, if any."""
 
-    async def install(self, book: LeaseBook) -> None:
-        """Replace the whole table. A host that refuses is remembered in `refusal`: it is no error by itself."""
+        self.service_refusal: str | None = None
+        """Why this host does not take the rules for addresses of Services; None when it does."""
+
+    async def install(self, book: LeaseBook, service_rules: str = "") -> None:
+        """Replace the whole table. A host that refuses is remembered in `refusal`: it is no error by itself.
+
+        Nor is one that refuses the rules for Services only (a kernel without `reject`): it gets the others.
+        """
+        self.service_refusal = None
         try:
             chains = await _chains()
             self.closed_forwarding = next(
@@ -52,7 +59,12 @@ class Nat:
             )
             # To remove what is not there would cost a new pod the grace period as well.
             is_there = any(chain.table == book.bridge for chain in chains)
-            await _nft((render_removal(book.bridge) if is_there else "") + render_table(book))
+            table = (render_removal(book.bridge) if is_there else "") + render_table(book)
+            try:
+                await _nft(table + service_rules)
+            except HostError as error:
+                await _nft(table)
+                self.service_refusal = str(error)
         except HostError as error:
             self.refusal = str(error)
         else:

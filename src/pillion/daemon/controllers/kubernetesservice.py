@@ -1,4 +1,4 @@
-"""`default/kubernetes`: the Service under which a pod would find the API server (pkg/controlplane/controller)."""
+"""`default/kubernetes`: the Service under which a pod finds the API server (pkg/controlplane/controller)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pillion.daemon.api import Api
 
 Tree = dict[str, Any]
 
-_PORT = 443
+PORT = 443
 
 
 async def ensure(api: Api, server_port: int) -> None:
@@ -24,7 +24,7 @@ async def ensure(api: Api, server_port: int) -> None:
         "spec": {
             "type": "ClusterIP",
             "clusterIP": KUBERNETES_IP,
-            "ports": [{"name": "https", "port": _PORT, "protocol": "TCP", "targetPort": server_port}],
+            "ports": [{"name": "https", "port": PORT, "protocol": "TCP", "targetPort": server_port}],
         },
     }
     await api.create("services", "default", tree, manager="kube-apiserver")
