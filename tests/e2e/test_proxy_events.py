@@ -1,11 +1,7 @@
-"""A refused update of the proxy is what `kubectl describe pod` shows, while the old configuration serves.
-
-The Pod is in the host's network: in its own it would not reach the API, which listens on 127.0.0.1 only.
-"""
+"""A refused update of the proxy is what `kubectl describe pod` shows, while the old configuration serves."""
 
 from __future__ import annotations
 
-import json
 import urllib.request
 from pathlib import Path
 
@@ -38,17 +34,12 @@ def test_kubectl_shows_that_an_update_was_refused_and_that_its_repair_was_taken(
     port, ports = free_port(), {name: free_port() for name in ("admin", "metrics", "health")}
     good = yaml.safe_dump(configuration(port, ports))
     with served(tmp_path) as cluster:
-        api = json.loads((cluster.state / "serve.json").read_bytes())["port"]
         proxy = sidecar(
             "security-sidecar",
             "",
             image="pillion/proxy:latest",
             command=None,
             args=["--config", "/etc/pillion/proxy.yaml"],
-            env=[
-                {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
-                {"name": "KUBERNETES_SERVICE_PORT", "value": str(api)},
-            ],
             startupProbe={
                 "httpGet": {"path": "/healthz/ready", "port": ports["health"]},
                 "periodSeconds": 1,
@@ -63,7 +54,7 @@ def test_kubectl_shows_that_an_update_was_refused_and_that_its_repair_was_taken(
             {"name": "security", "configMap": {"name": "agent-security"}},
             {"name": "api-access", "projected": {"sources": API_ACCESS}},
         ]
-        spec = {"hostNetwork": True, "automountServiceAccountToken": False, "volumes": volumes}
+        spec = {"automountServiceAccountToken": False, "volumes": volumes}
         pod = a_pod("agent", server("agent"), inits=[proxy], **spec)
         cluster.apply(security(good), pod)
         until(
@@ -82,12 +73,15 @@ def test_kubectl_shows_that_an_update_was_refused_and_that_its_repair_was_taken(
         [event] = told("ProxyConfigurationRefused")
         assert "/etc/pillion/proxy.yaml:" in event["message"]
         assert "inbound[0].tls: 'nune' is not known here; did you mean none?" in event["message"]
-        assert event["involvedObject"]["uid"] == cluster.get("pod", "agent")["metadata"]["uid"]
+        seen = cluster.get("pod", "agent")
+        assert event["involvedObject"]["uid"] == seen["metadata"]["uid"]
         described = cluster.kubectl("describe", "pod", "agent")
         [line] = [one for one in described.splitlines() if "ProxyConfigurationRefused" in one]
         assert line.split()[:2] == ["Warning", "ProxyConfigurationRefused"]
         assert "pillion-proxy" in line
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/ready", timeout=20) as answer:
+        with urllib.request.urlopen(
+            f"http://{seen['status']['podIP']}:{port}/healthz/ready", timeout=20
+        ) as answer:
             assert answer.status == 200, "the old configuration serves"
 
         cluster.apply(security(good))

@@ -244,6 +244,20 @@ def test_an_api_server_that_cannot_listen_is_told_and_its_address_refused(
     run(state, api, scenario)
 
 
+def test_a_firewall_that_drops_packets_to_the_host_is_told(lab: Lab, state: StateDir, api: Api) -> None:
+    lab.run(
+        "nft",
+        "add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy drop; }",
+    )
+
+    async def scenario(network: BridgeNetwork) -> None:
+        await attach(network, lab, "pod")
+        [warning] = [one for one in network.warnings() if "nft chain filter INPUT" in one]
+        assert warning.endswith(f"allow TCP port {PORT} from {bridge_name(str(state.root))}")
+
+    run(state, api, scenario)
+
+
 def test_a_network_without_services_has_no_rules_for_them(lab: Lab, state: StateDir) -> None:
     """`pillion run`."""
 

@@ -187,6 +187,11 @@ class BridgeNetwork:
             )
         if refusal := self._nat.service_refusal:
             self._warnings.append(f"pods do not reach the API server: {refusal}")
+        elif self._services is not None and (chain := self._nat.closed_input):
+            self._warnings.append(
+                f"the firewall of this host drops packets to it (nft chain {chain}), so pods may not reach the API"
+                f" server: allow TCP port {self._services.target_port} from {self._bridge}"
+            )
         self._allow_forwarding()
 
     def _open_services(self, book: LeaseBook, routed: tuple[IPv4Network, ...]) -> str:

@@ -20,9 +20,8 @@ class _Chain(msgspec.Struct):
     hook: str = ""
     policy: str = ""
 
-    @property
-    def drops_forwarded(self) -> bool:
-        return self.hook == "forward" and self.policy == "drop"
+    def drops(self, hook: str) -> bool:
+        return self.hook == hook and self.policy == "drop"
 
 
 class _Object(msgspec.Struct):
@@ -43,6 +42,9 @@ class Nat:
         self.closed_forwarding: str | None = None
         """The chain of another program's firewall (Docker's, ufw's) that drops forwarded packets by default, if any."""
 
+        self.closed_input: str | None = None
+        """The same for packets to this host itself."""
+
         self.service_refusal: str | None = None
         """Why this host does not take the rules for addresses of Services; None when it does."""
 
@@ -54,9 +56,8 @@ class Nat:
         self.service_refusal = None
         try:
             chains = await _chains()
-            self.closed_forwarding = next(
-                (f"{chain.table} {chain.name}" for chain in chains if chain.drops_forwarded), None
-            )
+            self.closed_forwarding = _closed(chains, "forward")
+            self.closed_input = _closed(chains, "input")
             # To remove what is not there would cost a new pod the grace period as well.
             is_there = any(chain.table == book.bridge for chain in chains)
             table = (render_removal(book.bridge) if is_there else "") + render_table(book)
@@ -91,6 +92,10 @@ async def _chains() -> list[_Chain]:
     listing = await run(("nft", "-j", "list", "chains"), timeout=_NFT_SECONDS)
     objects = msgspec.json.decode(listing.stdout, type=_Listing).nftables
     return [entry.chain for entry in objects if entry.chain is not None]
+
+
+def _closed(chains: list[_Chain], hook: str) -> str | None:
+    return next((f"{chain.table} {chain.name}" for chain in chains if chain.drops(hook)), None)
 
 
 async def _apply(script: str) -> None:

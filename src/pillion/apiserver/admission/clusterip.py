@@ -1,6 +1,7 @@
 """Addresses of Services. In Kubernetes the Service registry gives them out (registry/core/service/storage/alloc.go).
 
-Nothing answers at a Service's address yet; its variables are in every container all the same.
+Nothing answers at a Service's address yet, but for that of default/kubernetes (`network.services`); its variables are
+in every container all the same.
 """
 
 from __future__ import annotations
