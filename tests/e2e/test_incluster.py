@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.e2e.served import Served, needs_kubectl, served
 pytestmark = [pytest.mark.host, needs_kubectl]
 
 PROGRAM = str(Path(__file__).parent / "clients/in_cluster.py")
+IP_FREEBIND = 15
+"""linux/in.h"""
 OF_KUBERNETES = [
     "KUBERNETES_PORT=tcp://10.96.0.1:443",
     "KUBERNETES_PORT_443_TCP=tcp://10.96.0.1:443",
@@ -112,6 +116,24 @@ def test_pods_of_two_servers_reach_their_own(cluster: Served, tmp_path: Path) ->
         assert ask(other, "stranger")["listed"] == ["stranger"]
         assert "stranger" not in ask(cluster)["listed"]
     assert "agent" in ask(cluster)["listed"], "the other one is gone, with all it had"
+
+
+def test_a_server_that_pods_cannot_reach_says_so_in_its_log(tmp_path: Path) -> None:
+    with served(tmp_path) as cluster, socket.socket() as taken:
+        cluster.apply(a_pod("first", server("main")))
+        cluster.wait_ready("first")
+        port = json.loads((cluster.state / "serve.json").read_bytes())["port"]
+        cluster.stop("--now")
+        subnet = json.loads((cluster.state / "network.json").read_bytes())["subnet"]
+        gateway = str(IPv4Network(subnet)[1])
+        # Nobody has this address now; the next bridge will.
+        taken.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        taken.bind((gateway, port))
+        taken.listen()
+        cluster.start()
+        cluster.apply(a_pod("second", server("main")))
+        cluster.wait_ready("second")
+        assert f"pods do not reach the API server: cannot listen on {gateway}:{port}" in cluster.log
 
 
 def test_a_pod_in_the_network_of_the_host_has_the_variables_too(cluster: Served) -> None:

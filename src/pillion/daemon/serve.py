@@ -100,7 +100,14 @@ class Server:
 
 
 async def _log_warnings(plane: ControlPlane) -> None:
+    """Those of what was taken over, then those that come with pods: the first of them brings the bridge about."""
     await plane.node.has_network.wait()
+    _log_network_warnings(plane)
+    async for _ in plane.api.follow("pods"):
+        _log_network_warnings(plane)
+
+
+def _log_network_warnings(plane: ControlPlane) -> None:
     for warning in plane.drivers.network.warnings():
         _log.warning("%s", warning)
 
