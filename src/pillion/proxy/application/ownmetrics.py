@@ -102,6 +102,18 @@ def _families(
         {(): state.rotations},
     )
     yield (
+        "pillion_proxy_access_log_reopenings_total",
+        "counter",
+        "How often the access log was begun anew, as its file had been taken away.",
+        {(): state.reopenings},
+    )
+    yield (
+        "pillion_proxy_access_log_writable",
+        "gauge",
+        "Whether the lines of the access log reach its file.",
+        {(): not state.access_log_fault} if state.serving.access_log is not None else {},
+    )
+    yield (
         "pillion_proxy_events_sent_total",
         "counter",
         "Kubernetes Events about this Pod that were written, repeats included.",

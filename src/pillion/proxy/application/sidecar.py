@@ -7,12 +7,12 @@ import contextlib
 import gc
 import logging
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pillion.clock import process_age
 from pillion.http.server import serve
-from pillion.proxy.application import draining, ports, rotation
+from pillion.proxy.application import draining, ports
+from pillion.proxy.application.accesslog import LogKeeper
 from pillion.proxy.application.delivery import Delivery
 from pillion.proxy.application.draining import Step
 from pillion.proxy.application.events import Events
@@ -55,7 +55,6 @@ class Sidecar:
         self._ending = asyncio.Event()
         self._ending_now = asyncio.Event()
         self._reload_wanted = asyncio.Event()
-        self._reopen_wanted = False
 
     async def run(self, reading: Reading) -> int:
         """The exit status. Raises PillionError when it cannot start."""
@@ -155,6 +154,8 @@ class Sidecar:
     async def _look_after(self) -> None:
         """For ever: at each interval, and at SIGHUP."""
         interval = self._options.look_interval
+        log = LogKeeper(self._state, self._admin, self._log)
+        await log.look()
         is_changing = False
         while True:
             try:
@@ -162,28 +163,10 @@ class Sidecar:
                     await self._reload_wanted.wait()
             except TimeoutError:
                 is_changing = await self._updates.look()
-                await self._look_after_log()
+                await log.look()
             else:
                 self._reload_wanted.clear()
                 await self._updates.take_configuration()
-
-    async def _look_after_log(self) -> None:
-        log = self._state.serving.access_log
-        if log is None:
-            return
-        with contextlib.suppress(OSError):  # it is not there: Envoy has not written anything yet
-            size = Path(log.path).stat().st_size
-            renames = rotation.plan(log.path, size=size, max_bytes=log.max_bytes, keep=log.keep)
-            if renames is not None and rotation.rename(renames, self._log):
-                self._state.rotations += 1
-                self._reopen_wanted = True
-        if self._reopen_wanted:
-            try:
-                await self._admin.reopen_logs()
-            except AdminError as error:
-                self._log.warning("the access log was renamed and Envoy was not told yet: %s", error)
-            else:
-                self._reopen_wanted = False
 
     # ── end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _drain(self) -> None:

@@ -40,3 +40,7 @@ class State(msgspec.Struct, kw_only=True):
     events: EventCounts = msgspec.field(default_factory=EventCounts)
     rotations: int = 0
     """Of the access log."""
+    reopenings: int = 0
+    """Of the access log, as somebody had taken its file away."""
+    access_log_fault: str = ""
+    """Why its lines are lost at present; empty: they are not."""

@@ -104,8 +104,8 @@ def _read(folder: Path) -> Hierarchy:
 
 
 def _check_writers(folder: Path) -> None:
-    """Whoever may write to the folder can put an authority of his own in the place of this one. Reading it gives nothing
-    away: keys have a mode of their own. Raises HostError, OSError.
+    """Whoever may write to the folder can put an authority of his own in the place of this one. Who may read it sees no
+    key: those have a mode of their own. Raises HostError, OSError.
     """
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)

@@ -50,7 +50,7 @@ KEPT = (
     r"names\.rbac\.denied",
     r"tls_inspector\.(tls_found|tls_not_found)",
     r"overload\.envoy\.\w+\.\w+\.(pressure|active|scale_percent|shrink_count|count)",
-    r"filesystem\.(write_failed|reopen_failed)",
+    r"filesystem\.(write_completed|write_failed|reopen_failed)",
     r"tracing\.opentelemetry\.spans_.*",
 )
 """Patterns of whole names."""
