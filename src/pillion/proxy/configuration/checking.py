@@ -39,7 +39,7 @@ def check(configuration: Configuration, reading: Reading) -> None:
     for outbound in configuration.outbound:
         if reading.is_sound(outbound, "tls", "to", "expect", "serverName"):
             _check_trust(outbound, reading)
-        _check_way(outbound, configuration.outbound, reading)
+        _check_way(outbound, configuration, reading)
 
 
 def _check_names(configuration: Configuration, reading: Reading) -> None:
@@ -234,10 +234,28 @@ def _own_listener(port: int, configuration: Configuration) -> str | None:
     return None
 
 
-def _check_way(outbound: Outbound, outbounds: tuple[Outbound, ...], reading: Reading) -> None:
+def _check_way(outbound: Outbound, configuration: Configuration, reading: Reading) -> None:
     host, port = outbound.to
-    is_here = host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
-    for other in outbounds if is_here else ():
-        if other.port == port:
-            text = f"{port} is the port of outbound {other.name}: requests would come back"
-            reading.fault(reading.where(outbound, "to"), text, "write where they shall go")
+    if not reading.is_sound(outbound, "to") or not _is_here(host):
+        return
+    at, ports = reading.where(outbound, "to"), configuration.ports
+    if (own := _own_listener(port, configuration)) is not None:
+        reading.fault(
+            at, f"{port} is the port of {own}: requests would come back", "write where they shall go"
+        )
+    elif not reading.is_sound(ports):
+        return
+    elif port == ports.admin:
+        text = f"{port} is Envoy's admin port: what the agent passes on could stop the proxy"
+        reading.fault(at, text, "write where they shall go")
+    elif port in (ports.metrics, ports.health):
+        name = "metrics" if port == ports.metrics else "health"
+        reading.fault(at, f"{port} is ports.{name}, of the proxy itself", "write where they shall go")
+
+
+def _is_here(host: str) -> bool:
+    if not is_address(host):
+        return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+    address = ipaddress.ip_address(host)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)

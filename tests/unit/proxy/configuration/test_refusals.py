@@ -180,6 +180,11 @@ WHOLE = [
     ("to: 8000", "to: 9001", "13: inbound[0].routes[0].to: 9001 is the port of outbound model: requests would come back to the proxy; write the agent's port"),
     ("to: 8000", "to: 15000", "13: inbound[0].routes[0].to: 15000 is Envoy's admin port: who calls it can stop the proxy; write the agent's port"),
     ("to: model.default.svc:8443", "to: localhost:9001", "18: outbound[0].to: 9001 is the port of outbound model: requests would come back; write where they shall go"),
+    ("to: model.default.svc:8443", "to: 127.0.0.1:8443", "18: outbound[0].to: 8443 is the port of inbound agent: requests would come back; write where they shall go"),
+    ("to: model.default.svc:8443", "to: LOCALHOST:15000", "18: outbound[0].to: 15000 is Envoy's admin port: what the agent passes on could stop the proxy; write where they shall go"),
+    ("to: model.default.svc:8443", "to: 127.8.0.1:15020", "18: outbound[0].to: 15020 is ports.metrics, of the proxy itself; write where they shall go"),
+    ("to: model.default.svc:8443", "to: 0.0.0.0:15021", "18: outbound[0].to: 15021 is ports.health, of the proxy itself; write where they shall go"),
+    ("to: model.default.svc:8443", 'to: "[::ffff:127.0.0.1]:15000"', "18: outbound[0].to: 15000 is Envoy's admin port: what the agent passes on could stop the proxy; write where they shall go"),
     (
         "  expect:\n  - spiffe://example.org/ns/default/sa/model\n",
         "",
