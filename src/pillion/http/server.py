@@ -31,6 +31,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     """Names in lower case; of one that came several times, the values with commas between."""
     body: bytes = b""
+    peer: str = ""
+    """The address of who asks; empty: it has none."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,7 @@ async def _request(
                 target=head.target.decode("ascii", "replace"),
                 headers=_headers(head),
                 body=bytes(body),
+                peer=str((writer.get_extra_info("peername") or ("",))[0]),
             )
         else:  # the connection is closed, or waits for a response that will not come
             return None

@@ -18,6 +18,8 @@ from pillion.proxy.envoy.admin import Admin, AdminError
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ACTIVE = "listener_manager.total_listeners_active"
+_LOOPBACK = "127."
+"""The health port is IPv4's."""
 _LOCAL_PATIENCE = 1.0
 """Seconds for a port of this Pod to take a connection."""
 _NOT_FOUND = Response(status=HTTPStatus.NOT_FOUND, body=b"not found\n")
@@ -26,6 +28,14 @@ _NOT_FOUND = Response(status=HTTPStatus.NOT_FOUND, body=b"not found\n")
 class _UpstreamReport(msgspec.Struct, kw_only=True):
     healthy: bool
     upstreams: list[health.Upstream]
+
+
+class _UpstreamCounts(msgspec.Struct, kw_only=True):
+    """For strangers: the port is open to the network, and whom an agent calls is nobody's business there."""
+
+    healthy: bool
+    total: int
+    unhealthy: int
 
 
 class Web:
@@ -43,7 +53,7 @@ class Web:
             case "/healthz/live":
                 return _verdict(await self._lifelessness(), "live", "not live")
             case "/healthz/upstream":
-                return await self._upstreams()
+                return await self._upstreams(is_local=asked.peer.startswith(_LOOPBACK))
             case _:
                 return _NOT_FOUND
 
@@ -75,7 +85,7 @@ class Web:
             return str(error)
         return ""
 
-    async def _upstreams(self) -> Response:
+    async def _upstreams(self, *, is_local: bool) -> Response:
         configuration = self._state.serving
         try:
             hosts = await self._admin.hosts() if configuration.outbound else {}
@@ -86,7 +96,12 @@ class Web:
             for name, port in health.local_ports(configuration)
         ]
         found += health.remote_upstreams(configuration.outbound, hosts)
-        report = _UpstreamReport(healthy=all(one.healthy for one in found), upstreams=found)
+        unhealthy = sum(not one.healthy for one in found)
+        report: _UpstreamReport | _UpstreamCounts
+        if is_local:
+            report = _UpstreamReport(healthy=not unhealthy, upstreams=found)
+        else:
+            report = _UpstreamCounts(healthy=not unhealthy, total=len(found), unhealthy=unhealthy)
         return Response(
             status=HTTPStatus.OK if report.healthy else HTTPStatus.SERVICE_UNAVAILABLE,
             type="application/json",

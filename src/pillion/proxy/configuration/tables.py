@@ -273,7 +273,8 @@ ACCESS_LOG = Section(
             name="path",
             kind=FilePath(said="path", example="/var/log/agent/access.log"),
             is_needed=True,
-            help="In the volume that the log sidecar reads.",
+            help="In the volume that the log sidecar reads. While lines are lost (a full disk, a folder that is gone), it"
+            " is logged and `pillion_proxy_access_log_writable` is 0.",
         ),
         Key(
             name="maxBytes",
@@ -310,7 +311,8 @@ PORTS = Section(
         Key(
             name="health",
             kind=PORT,
-            help="`/healthz/ready`, `/healthz/live` and `/healthz/upstream`, for the kubelet: on all addresses.",
+            help="`/healthz/ready`, `/healthz/live` and `/healthz/upstream` (names only for callers on localhost), for the"
+            " kubelet: on all addresses.",
         ),
     ),
 )
