@@ -273,8 +273,7 @@ ACCESS_LOG = Section(
             name="path",
             kind=FilePath(said="path", example="/var/log/agent/access.log"),
             is_needed=True,
-            help="In the volume that the log sidecar reads. While lines are lost (a full disk, a folder that is gone), it"
-            " is logged and `pillion_proxy_access_log_writable` is 0.",
+            help="In the log sidecar's volume. `pillion_proxy_access_log_writable` is 0 while lines are lost.",
         ),
         Key(
             name="maxBytes",
@@ -311,8 +310,7 @@ PORTS = Section(
         Key(
             name="health",
             kind=PORT,
-            help="`/healthz/ready`, `/healthz/live` and `/healthz/upstream` (names only for callers on localhost), for the"
-            " kubelet: on all addresses.",
+            help="`/healthz/ready`, `/healthz/live`, `/healthz/upstream` (names: to localhost only), on all addresses.",
         ),
     ),
 )
