@@ -125,7 +125,7 @@ def envoy(program: str, folder: Path) -> Iterator[tuple[str, str]]:
     admin, port = free_port(), free_port()
     folder.mkdir()
     (folder / "envoy.yaml").write_text(ENVOY.format(admin=admin, port=port))
-    with running(folder, program, "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"):
+    with running(folder, program, "-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"):
         eventually(lambda: fetched(f"http://127.0.0.1:{port}/"), "Envoy answers")
         yield f"127.0.0.1:{admin}", "/stats/prometheus"
 
@@ -140,8 +140,10 @@ def prometheus(_: str, folder: Path) -> Iterator[tuple[str, str]]:
 @contextlib.contextmanager
 def example_agent(_: str, folder: Path) -> Iterator[tuple[str, str]]:
     port, metrics = free_port(), free_port()
-    argv = [sys.executable, "-m", "pillion_agent", "--host=127.0.0.1"]
-    with running(AGENT, *argv, f"--port={port}", f"--metrics-port={metrics}", f"--log-file={folder}.log"):
+    folder.mkdir()
+    start = f"import runpy, sys; sys.path[:0] = [{str(AGENT)!r}]; runpy.run_module('pillion_agent', run_name='__main__')"
+    argv = [sys.executable, "-c", start, "--host=127.0.0.1"]
+    with running(folder, *argv, f"--port={port}", f"--metrics-port={metrics}", f"--log-file={folder}.log"):
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/inference",
             data=json.dumps({"text": "I love sidecars"}).encode(),
