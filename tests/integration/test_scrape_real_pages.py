@@ -141,8 +141,8 @@ def prometheus(_: str, folder: Path) -> Iterator[tuple[str, str]]:
 def example_agent(_: str, folder: Path) -> Iterator[tuple[str, str]]:
     port, metrics = free_port(), free_port()
     folder.mkdir()
-    start = f"import runpy, sys; sys.path[:0] = [{str(AGENT)!r}]; runpy.run_module('pillion_agent', run_name='__main__')"
-    argv = [sys.executable, "-c", start, "--host=127.0.0.1"]
+    run = f"import runpy, sys; sys.path[:0] = [{str(AGENT)!r}]; runpy.run_module('pillion_agent', run_name='__main__')"
+    argv = [sys.executable, "-c", run, "--host=127.0.0.1"]
     with running(folder, *argv, f"--port={port}", f"--metrics-port={metrics}", f"--log-file={folder}.log"):
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/inference",
