@@ -162,7 +162,7 @@ def envoy(folder: Path, pair: Pair, to: int) -> Iterator[Peer]:
     folder.mkdir(parents=True)
     file.write_text(json.dumps(_by_hand(pair, port, to)))
     argv = (*_on_core(-1), find_program(), "-c", str(file), "--concurrency", "1", "-l", "error")
-    with _serving("Envoy by hand", (*argv, "--use-dynamic-base-id"), folder, port) as peer:
+    with _serving("Envoy by hand", (*argv, "--disable-hot-restart"), folder, port) as peer:
         yield peer
 
 

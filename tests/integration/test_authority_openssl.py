@@ -211,7 +211,7 @@ def envoy_serving(program: str, folder: Path, bundle: Path, work: Path) -> Itera
     configuration = work / "envoy.json"
     configuration.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
     server = subprocess.Popen(
-        [program, "-c", configuration, "--use-dynamic-base-id", "--concurrency", "1", "-l", "info"],
+        [program, "-c", configuration, "--disable-hot-restart", "--concurrency", "1", "-l", "info"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
