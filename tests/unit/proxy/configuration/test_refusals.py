@@ -217,7 +217,10 @@ def test_what_does_not_fit_together_is_refused(old: str, new: str, said: str) ->
         ("concurrency: 1\n", "1: there is nothing to do; write inbound, outbound or both"),
         ("- a\n", "1: expected a mapping with certificates, inbound, outbound…, found a list"),
         (GOOD + "---\na: 1\n", "23: there is a second document; remove it and the --- above it"),
-        ("inbound: [\n", "2: did not find expected node content; look at the brackets, quotes and indentation of this line and of the one above"),
+        (
+            "inbound: [\n",
+            "2: did not find expected node content; look at the brackets, quotes and indentation of this line and of the one above",
+        ),
         ("drain: 1s\ndrain: 2s\n", "2: drain: duplicate field; it is already set on line 1"),
         ("drain: *a\n", "1: drain: *a refers to nothing; write &a on something before it"),
     ],
