@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from bench.figures import Figure
 from bench.memory import cpu_seconds, monitors, resident_mb
@@ -102,16 +102,20 @@ def _execs(server: Served) -> list[Figure]:
 
 
 def _exec(server: Served) -> float:
+    return asyncio.run(_exec_alone(server))
+
+
+async def _exec_alone(server: Served) -> float:
     begun = time.perf_counter()
     url = f"wss://{server.host}:{server.port}{_PODS}/pod/exec?container=main&command=true&stdout=1&stderr=1"
-    with connect(
+    async with connect(
         url,
         ssl=server.tls,
         additional_headers={"Authorization": server.authorization},
         subprotocols=["v5.channel.k8s.io"],  # type: ignore[list-item]
         proxy=None,
     ) as socket:
-        for message in socket:
+        async for message in socket:
             assert isinstance(message, bytes)
             if message[0] == _STATUS_CHANNEL:
                 assert json.loads(message[1:])["status"] == "Success", message

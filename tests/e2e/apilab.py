@@ -26,8 +26,7 @@ from typing import Any
 
 from tests.e2e.lab import a_pod, server
 from tests.e2e.served import Served, served
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from tests.e2e.websocketclient import WebSocket, websocket
 
 Tree = dict[str, Any]
 
@@ -144,17 +143,10 @@ class Api:
     # Streams
 
     @contextmanager
-    def websocket(self, path: str, subprotocol: str = "v5.channel.k8s.io") -> Iterator[ClientConnection]:
-        with connect(
-            f"wss://127.0.0.1:{self.port}{path}",
-            ssl=self.tls,
-            additional_headers=self.headers,
-            subprotocols=[Subprotocol(subprotocol)],
-            open_timeout=WITHIN,
-            close_timeout=WITHIN,
-            proxy=None,
-        ) as websocket:
-            yield websocket
+    def websocket(self, path: str, subprotocol: str = "v5.channel.k8s.io") -> Iterator[WebSocket]:
+        url = f"wss://127.0.0.1:{self.port}{path}"
+        with websocket(url, self.tls, self.headers, subprotocol, WITHIN) as found:
+            yield found
 
     # Connections
 
@@ -226,10 +218,10 @@ def phase(api: Api, name: str) -> str:
     return found
 
 
-def exit_status(websocket: ClientConnection) -> tuple[bytes, Tree]:
+def exit_status(conversation: WebSocket) -> tuple[bytes, Tree]:
     """All of an exec: its stdout and the Status on the error channel."""
     stdout, status = b"", b""
-    for message in websocket:
+    for message in conversation.all(WITHIN):
         assert isinstance(message, bytes)
         if message[:1] == b"\1":
             stdout += message[1:]

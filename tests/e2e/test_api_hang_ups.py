@@ -95,7 +95,7 @@ def test_an_exec_that_is_left_leaves_no_connection(api: Api, query: str) -> None
     command = "command=sh&command=-c&command=echo%20a;cat"
     with nothing_stays_open(api), api.websocket(f"{PODS}/p/{EXEC}{query}&{command}") as websocket:
         assert websocket.recv(timeout=10)
-        websocket.socket.shutdown(socket.SHUT_RDWR)
+        websocket.cut()
 
 
 def _processes(api: Api) -> str:
@@ -110,7 +110,7 @@ def test_the_command_of_an_exec_ends_with_its_conversation(api: Api, query: str)
     with nothing_stays_open(api), api.websocket(f"{PODS}/p/{EXEC}{query}&{script}") as websocket:
         assert websocket.recv(timeout=10)
         api.until(lambda: "sleep 4321" in _processes(api))
-        websocket.socket.shutdown(socket.SHUT_RDWR)
+        websocket.cut()
     api.until(lambda: "sleep 4321" not in _processes(api))
 
 
