@@ -252,7 +252,7 @@ def test_what_the_agent_has_answered_is_not_tried_again_by_itself(world: World, 
 def test_a_trace_begins_here(world: World) -> None:
     traces = set()
     for _ in range(3):
-        world.ask("/echo")
+        world.ask("/echo", headers={"x-request-id": "mine, and no number"})
         found = TRACEPARENT.fullmatch(world.agent.last().value("traceparent") or "")
         assert found
         assert found[3] == "01"

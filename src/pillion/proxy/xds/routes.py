@@ -39,7 +39,7 @@ def inbound_routes(inbound: Inbound, tracing: Tracing) -> Resource:
     made: list[Resource] = []
     for route in inbound.routes:
         made += [_with_action(match, route) for match in _matches(route)]
-    return propagating(_configuration(inbound_name(inbound), made), tracing)
+    return propagating(_configuration(inbound_name(inbound), made), tracing, has_own_request_ids=True)
 
 
 def outbound_routes(outbound: Outbound, tracing: Tracing) -> Resource:
@@ -62,7 +62,7 @@ def outbound_routes(outbound: Outbound, tracing: Tracing) -> Resource:
     made = _configuration(outbound_name(outbound), [route])
     # Envoy would say "http", which is what the agent spoke, not what the other side is called by.
     made["request_headers_to_remove"] = ["x-forwarded-proto"]
-    return propagating(made, tracing)
+    return propagating(made, tracing, has_own_request_ids=False)
 
 
 def _configuration(name: str, routes: list[Resource]) -> Resource:

@@ -2,13 +2,15 @@
 
 With an endpoint Envoy's OpenTelemetry tracer does both, and sends spans. Without one it would still build every span
 and throw it away, for half of what a whole request costs. So then no tracer is there, and an absent `traceparent` is
-put together of header values, for a twentieth. Envoy applies those of a route first, then those of the virtual host,
-then those of all (documentation of "Custom request/response headers"): the route draws two random UUIDs, the virtual
-host makes the header of their first 32 bits, the last removes them.
+put together of header values: the time in microseconds, whose decimal digits are hexadecimal ones too, and 32 random
+bits, twice, at the right end of the trace ID, where samplers look (Trace Context Level 2, "Random Trace ID Flag").
 
-The trace ID is 64 bits of time in decimal digits, which are hexadecimal ones too, and 64 random bits at its right end,
-where samplers look (Trace Context Level 2, "Random Trace ID Flag"). The proxy reports no span, so it does not put
-itself in the place of a parent that came in.
+The random bits of a request that comes in are those of its x-request-id, which Envoy makes anew for whoever is not
+internal, and nobody is. That costs next to nothing. The agent may send a request ID of its own in any form; so for
+what goes out the route draws a UUID, the virtual host makes the header of its first 32 bits, and the last removes it:
+Envoy applies them in this order (documentation of "Custom request/response headers").
+
+The proxy reports no span, so it does not put itself in the place of a parent that came in.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from pillion.proxy.xds.messages import extension
 from pillion.proxy.xds.names import TRACE_COLLECTOR
 from pillion.proxy.xds.snapshot import Resource
 
-_RANDOM = ("x-pillion-a", "x-pillion-b")
+_REQUEST_ID = "x-request-id"
+_DRAWN = "x-pillion-random"
 _FLAGS = "x-pillion-flags"
 _SAMPLED, _NOT_SAMPLED = "01", "00"
 _MILLION = 1_000_000
@@ -44,33 +47,37 @@ def provider(tracing: Tracing) -> Resource | None:
     }
 
 
-def propagating(configuration: Resource, tracing: Tracing) -> Resource:
-    """A RouteConfiguration whose requests go on with a traceparent, without a tracer."""
+def propagating(configuration: Resource, tracing: Tracing, *, has_own_request_ids: bool) -> Resource:
+    """A RouteConfiguration whose requests go on with a traceparent, without a tracer.
+
+    `has_own_request_ids`: x-request-id is Envoy's, never the caller's.
+    """
     if tracing.endpoint:
         return configuration
     fraction = round(tracing.sampling / 100 * _MILLION)
-    hosts = [_host(host, fraction) for host in configuration["virtual_hosts"]]
-    removed = [*configuration.get("request_headers_to_remove", []), *_RANDOM, _FLAGS]
+    random = _REQUEST_ID if has_own_request_ids else _DRAWN
+    hosts = [_host(host, fraction, random) for host in configuration["virtual_hosts"]]
+    removed = [*configuration.get("request_headers_to_remove", []), _DRAWN, _FLAGS]
     return {**configuration, "virtual_hosts": hosts, "request_headers_to_remove": removed}
 
 
-def _host(host: Resource, fraction: int) -> Resource:
+def _host(host: Resource, fraction: int, source: str) -> Resource:
     partly = 0 < fraction < _MILLION
     flags = f"%REQ({_FLAGS})%" if partly else (_SAMPLED if fraction else _NOT_SAMPLED)
-    random = "".join(f"%REQ({name}):8%" for name in _RANDOM)
-    parent = f"00-%START_TIME(%s%6f)%{random}-{random}-{flags}"
-    added = [_header(name, "%UNIQUE_ID%") for name in _RANDOM]
+    random = f"%REQ({source}):8%"
+    # A parent ID of zeros would not be valid.
+    parent = f"00-%START_TIME(%s%6f)%{random}{random}-{random}00000001-{flags}"
+    routes = [_partly(route, fraction) if partly else route for route in host["routes"]]
+    if source == _DRAWN:
+        routes = [{**route, "request_headers_to_add": [_header(_DRAWN, "%UNIQUE_ID%")]} for route in routes]
     return {
         **host,
-        "routes": [
-            {**(_drawn(route, fraction) if partly else route), "request_headers_to_add": added}
-            for route in host["routes"]
-        ],
+        "routes": routes,
         "request_headers_to_add": [_header("traceparent", parent, "ADD_IF_ABSENT")],
     }
 
 
-def _drawn(route: Resource, fraction: int) -> Resource:
+def _partly(route: Resource, fraction: int) -> Resource:
     """A part of the traces is drawn as one of two clusters is by its weight; both are the same one.
 
     By a route's chance to match (runtime_fraction) each route would stand there twice, with two buckets of its rate.
