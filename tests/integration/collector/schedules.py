@@ -180,6 +180,9 @@ class Life:
         self._folder = folder
         self._chance = random.Random(schedule.seed + 1)
         self._read = 0
+        self._kills = 0
+        self._torn = 0
+        """Records in the file that a kill cut short: they come again whole."""
 
     def run(self) -> None:
         schedule = self.schedule
@@ -220,7 +223,10 @@ class Life:
                     file.seek(self._read)
                     whole = file.read().rpartition(b"\n")[0]
                 self._read += len(whole)
-                self.ledger.take(json.loads(line)["log"] for line in whole.split(b"\n") if line)
+                lines = [line for line in whole.split(b"\n") if line]
+                whole_lines = [line for line in lines if line.endswith(b"}")]
+                self._torn += len(lines) - len(whole_lines)
+                self.ledger.take(json.loads(line)["log"] for line in whole_lines)
         else:
             self.ledger.take(peer.arrived())
         return self.ledger.distinct
@@ -228,6 +234,7 @@ class Life:
     def _do(self, step: Step, collector: Collector, peer: Moody) -> None:
         match step:
             case Step.KILL:
+                self._kills += 1
                 collector.end(signal.SIGKILL)
                 time.sleep(self._chance.choice((0, 0, 0.3)))
                 collector.start()
@@ -268,6 +275,7 @@ class Life:
         how = f"{len(schedule.faults)} faults, {schedule.storage}, {schedule.rotation.value} of {schedule.pattern}"
         told = f"seed {schedule.seed}: {done}; {how}: {self.ledger.account(written)}"
         assert not self.ledger.lost(written), told
+        assert self._torn <= self._kills, told
         assert not self.ledger.strangers, told
         assert not self.ledger.duplicates or schedule.may_repeat, told
         assert not self.ledger.out_of_order or not schedule.keeps_order, told

@@ -3,7 +3,8 @@
 A delivery is acknowledged when the system has taken all of it, which survives the end of this process; with `fsync on`
 when the disk has it, which survives a power cut, too. The file is opened for each delivery, as Fluent Bit does: whoever
 renames or removes it gets a new one, and a folder that is missing or full is waited for. When only a part could be
-written, the file is cut back to the end of its last whole record.
+written, the file is cut back to the end of its last whole record; what a killed process left of a record stays alone on
+its line.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ class FileOutput:
 
     def _append(self, descriptor: int, path: Path, tag: str, content: Content) -> Verdict:
         rendered = self._render(tag, content)
-        head = self._head(descriptor, content)
+        head = self._head(descriptor, content) or self._line_end(descriptor)
         sent, reason = _write(descriptor, head + rendered.data if head else rendered.data)
         if not reason and self._settings.fsync:
             reason = _synced(descriptor)
@@ -226,6 +227,20 @@ class FileOutput:
         if settings.format != "csv" or not settings.csv_column_names or os.fstat(descriptor).st_size:
             return b""
         return fileformats.csv_columns(content, fileformats.delimiter(settings.delimiter, ","))
+
+    def _line_end(self, descriptor: int) -> bytes:
+        """Half a record, left by a process that was killed while it wrote, must not take the next one with it."""
+        size = os.fstat(descriptor).st_size
+        if not size or self._settings.format == "msgpack":
+            return b""
+        try:
+            reader = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return b""  # it may be written only
+        try:
+            return b"" if os.pread(reader, 1, size - 1) in (b"\n", b"") else b"\n"
+        finally:
+            os.close(reader)
 
     def _stream_to(self, stream: RecordStream, path: Path, tag: str, content: Content, wake: int) -> Verdict:
         verdict = stream.deliver(tag, content, wake)

@@ -213,6 +213,17 @@ def test_what_does_not_fit_is_cut_back_to_the_last_whole_record(
     assert cut.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize("form", ["plain", "out_file", "csv", "ltsv", "template", "json_lines"])
+def test_half_a_record_of_a_killed_process_stays_alone_on_its_line(tmp_path: Path, form: str) -> None:
+    settings = {"path": str(tmp_path), "format": form, "template": "{a}"}
+    assert output(file="whole", **settings).deliver("t", RECORDS) == Delivered()
+    whole, torn = (tmp_path / "whole").read_bytes(), tmp_path / "torn"
+    torn.write_bytes(whole + b'{"log":"half a rec')
+    for _ in range(2):
+        assert output(file="torn", **settings).deliver("t", RECORDS) == Delivered()
+    assert torn.read_bytes() == whole + b'{"log":"half a rec\n' + whole + whole
+
+
 def test_dev_stdout_and_its_like_are_streams(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
